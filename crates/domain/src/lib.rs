@@ -1,0 +1,15 @@
+//! The rules of Mein Postfach without I/O: identifiers, formats, verification, decisions and legal time.
+//!
+//! Time and chance are arguments. Nothing here can open a sealed letter: that is `postfach-envelope`.
+
+pub mod hash;
+pub mod id;
+pub mod pae;
+pub mod sign;
+pub mod time;
+
+/// The signed and hashed bodies of the specification, generated from `proto/postfach/format/v1`.
+#[allow(missing_docs, clippy::pedantic)]
+pub mod format {
+    include!("gen/postfach.format.v1.rs");
+}
