@@ -1,1 +1,12 @@
-//! placeholder
+//! The harness of the whole-system tests: real binaries, temporary folders, one server per test. No rules, no product code.
+
+// A harness fails by panicking with the output it saw, and its checks are statements.
+#![allow(clippy::missing_panics_doc, clippy::unwrap_used, clippy::return_self_not_must_use)]
+
+pub mod deployment;
+pub mod person;
+pub mod process;
+
+pub use deployment::{Deployment, Server};
+pub use person::{Authority, Citizen};
+pub use process::{Run, binary, repository_root, samples};

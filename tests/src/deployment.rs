@@ -1,0 +1,280 @@
+//! A deployment in a temporary folder: `postfachd init`, `serve`, stop, kill, and the operator's commands.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::person::{Authority, Citizen};
+use crate::process::{Run, command};
+
+/// The deployment's name in every test.
+pub const ORIGIN: &str = "postfach.example";
+
+/// A data folder with, mostly, a server on it.
+pub struct Deployment {
+    folder: TempDir,
+    server: Option<Server>,
+}
+
+/// A running `postfachd serve`.
+pub struct Server {
+    child: Child,
+    /// `127.0.0.1:PORT`
+    pub listening: String,
+    log: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Deployment {
+    /// A new deployment that is not serving yet.
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let deployment = Self { folder, server: None };
+        deployment
+            .postfachd(&[
+                "init",
+                "--data",
+                deployment.data_str(),
+                "--origin",
+                ORIGIN,
+                "--listen",
+                "127.0.0.1:0",
+            ])
+            .ok();
+        deployment
+    }
+
+    /// A new deployment that serves.
+    pub fn serving() -> Self {
+        let mut deployment = Self::new();
+        deployment.serve();
+        deployment
+    }
+
+    /// The folder that holds data, profiles and whatever a test writes.
+    pub fn root(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// DIR of the contract.
+    pub fn data(&self) -> PathBuf {
+        self.root().join("data")
+    }
+
+    fn data_text(&self) -> String {
+        self.data().to_str().unwrap().to_owned()
+    }
+
+    /// The card that clients pin.
+    pub fn card(&self) -> PathBuf {
+        self.data().join("service-card.toml")
+    }
+
+    /// Runs `postfachd` with these words.
+    pub fn postfachd(&self, words: &[&str]) -> Run {
+        Run::of(command("postfachd").args(words))
+    }
+
+    /// Runs `postfachd … --data DIR --json`.
+    pub fn operator(&self, words: &[&str]) -> Run {
+        Run::of(command("postfachd").args(words).args(["--data", &self.data_text(), "--json"]))
+    }
+
+    /// Starts the server and waits until it says that it serves.
+    pub fn serve(&mut self) {
+        match Server::start(&self.data()) {
+            Ok(server) => self.server = Some(server),
+            Err((code, log)) => panic!("postfachd serve ended with {code}:\n{log}"),
+        }
+    }
+
+    /// The running server.
+    #[track_caller]
+    pub fn server(&self) -> &Server {
+        self.server.as_ref().expect("the server runs")
+    }
+
+    /// SIGTERM, and waits for exit code 0.
+    #[track_caller]
+    pub fn stop(&mut self) -> String {
+        self.server.take().expect("the server runs").stop()
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            server.child.kill().unwrap();
+            server.child.wait().unwrap();
+        }
+    }
+
+    /// Where clients connect.
+    pub fn url(&self) -> String {
+        format!("https://{}", self.server().listening)
+    }
+
+    /// Fresh activation codes.
+    pub fn codes(&self, count: usize) -> Vec<String> {
+        let answer =
+            self.operator(&["admin", "activation-code", "create", "--count", &count.to_string()]).ok().json();
+        answer["codes"].as_array().unwrap().iter().map(|c| c.as_str().unwrap().to_owned()).collect()
+    }
+
+    /// An authority that is initialised and certified.
+    pub fn authority(&self, id: &str) -> Authority {
+        let authority = Authority::at(self, id);
+        let request = self.root().join(format!("{id}.request.json"));
+        authority
+            .postfach(&[
+                "authority",
+                "init",
+                "--service-card",
+                self.card().to_str().unwrap(),
+                "--id",
+                id,
+                "--name",
+                &format!("Amt {id}"),
+                "--request-out",
+                request.to_str().unwrap(),
+                "--no-passphrase",
+            ])
+            .ok();
+        self.certify(&request).ok();
+        authority
+    }
+
+    /// `admin authority add` with the registrar's key.
+    pub fn certify(&self, request: &Path) -> Run {
+        let key = self.data().join("registrar.key");
+        self.operator(&[
+            "admin",
+            "authority",
+            "add",
+            "--registrar-key",
+            key.to_str().unwrap(),
+            "--request",
+            request.to_str().unwrap(),
+        ])
+    }
+
+    /// A citizen who is registered, without a passphrase.
+    pub fn citizen(&self, name: &str) -> Citizen {
+        let citizen = Citizen::at(self, name);
+        citizen.register(&self.codes(1)[0], &["--no-passphrase"]).ok();
+        citizen
+    }
+
+    /// `audit verify` with further words.
+    pub fn audit(&self, words: &[&str]) -> Run {
+        let mut all = vec!["audit", "verify"];
+        all.extend_from_slice(words);
+        self.operator(&all)
+    }
+
+    /// Copies the data folder as it is, for tests that damage or restore it.
+    pub fn copy_data(&self, name: &str) -> PathBuf {
+        let target = self.root().join(name);
+        copy_folder(&self.data(), &target);
+        target
+    }
+}
+
+impl Default for Deployment {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Deployment {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+impl Server {
+    /// Starts `postfachd serve` on a free port; the error carries exit code and log.
+    pub fn start(data: &Path) -> Result<Self, (i32, String)> {
+        let mut child = command("postfachd")
+            .args(["serve", "--data", data.to_str().unwrap(), "--listen", "127.0.0.1:0"])
+            .env("RUST_LOG", "debug")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        let stderr = child.stderr.take().unwrap();
+        let sink = Arc::clone(&log);
+        let reader = std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                let mut log = sink.lock().unwrap();
+                log.push_str(&line);
+                log.push('\n');
+            }
+        });
+        let mut first = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+        let announced: Option<Value> = serde_json::from_str(&first).ok();
+        let listening = announced.and_then(|a| a["listening"].as_str().map(str::to_owned));
+        if let Some(listening) = listening {
+            return Ok(Self { child, listening, log, reader: Some(reader) });
+        }
+        let code = child.wait().unwrap().code().unwrap_or(-1);
+        reader.join().unwrap();
+        let log = log.lock().unwrap().clone();
+        Err((code, log))
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// SIGTERM; requires exit code 0 and gives the whole log.
+    #[track_caller]
+    pub fn stop(mut self) -> String {
+        let pid = self.child.id().to_string();
+        assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        let code = self.child.wait().unwrap().code();
+        if let Some(reader) = self.reader.take() {
+            reader.join().unwrap();
+        }
+        let log = self.log();
+        assert_eq!(code, Some(0), "{log}");
+        log
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Copies a folder with all regular files in it.
+pub fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    fs::set_permissions(to, fs::metadata(from).unwrap().permissions()).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let kind = entry.file_type().unwrap();
+        let target = to.join(entry.file_name());
+        if kind.is_dir() {
+            copy_folder(&entry.path(), &target);
+        } else if kind.is_file() {
+            fs::copy(entry.path(), &target).unwrap();
+        }
+    }
+}
