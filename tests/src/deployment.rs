@@ -40,7 +40,7 @@ impl Deployment {
             .postfachd(&[
                 "init",
                 "--data",
-                deployment.data_str(),
+                &deployment.data_text(),
                 "--origin",
                 ORIGIN,
                 "--listen",
