@@ -2,10 +2,17 @@
 //!
 //! Time and chance are arguments. Nothing here can open a sealed letter: that is `postfach-envelope`.
 
+pub mod code;
 pub mod hash;
 pub mod id;
+pub mod keylog;
+pub mod kit;
+pub mod limits;
+pub mod padding;
 pub mod pae;
+pub mod segments;
 pub mod sign;
+pub mod submission;
 pub mod time;
 
 /// The signed and hashed bodies of the specification, generated from `proto/postfach/format/v1`.
