@@ -3,5 +3,24 @@
 //! Not here: network, database, async, and all verification that needs no secret (that is `postfach_domain`, so that
 //! the server can verify without being able to open anything).
 
+mod age_file;
+pub mod attachment;
 mod bech32_long;
+pub mod draft;
+mod file_key;
+mod frame;
 pub mod hybrid;
+pub mod open;
+pub mod seal;
+mod sender_copy;
+pub mod wraps;
+
+pub use age_file::{AgeOpenError, AgeSealError};
+pub use file_key::{EnvelopeKey, EnvelopeKeyError, Unlock};
+pub use sender_copy::{SenderCopyError, SubmissionKeys, open_sender_copy};
+
+/// Cover and letter, generated from `proto/postfach/sealed/v1`.
+#[allow(missing_docs, clippy::pedantic)]
+pub mod sealed {
+    include!("gen/postfach.sealed.v1.rs");
+}
