@@ -41,3 +41,6 @@ pub struct Attachment {
     /// The one-off secret key.
     pub identity: HybridIdentity,
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,7 +54,6 @@ pub enum AttachmentSealError {
 
 /// A sealed attachment: what letter and outer header need, and what an upload sends.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub struct SealedAttachment {
     /// As given.
     pub id: AttachmentId,
