@@ -19,6 +19,9 @@ pub use age_file::{AgeOpenError, AgeSealError};
 pub use file_key::{EnvelopeKey, EnvelopeKeyError, Unlock};
 pub use sender_copy::{SenderCopyError, SubmissionKeys, open_sender_copy};
 
+#[cfg(test)]
+mod vector_tests;
+
 /// Cover and letter, generated from `proto/postfach/sealed/v1`.
 #[allow(missing_docs, clippy::pedantic)]
 pub mod sealed {
