@@ -17,6 +17,11 @@ impl Timestamp {
         Self(u64::try_from(ms).unwrap_or(0))
     }
 
+    /// Reads milliseconds; `None` beyond the year 9999, where calendars and database columns end.
+    pub fn checked(ms: u64) -> Option<Self> {
+        (ms <= 253_402_300_799_999).then_some(Self(ms))
+    }
+
     /// This instant plus a number of milliseconds.
     #[must_use]
     pub fn plus_ms(self, ms: u64) -> Self {
