@@ -17,7 +17,6 @@ pub use rules::{Rule, RuleSet, RuleSetError, Trigger};
 pub use served::{Facts, Legal, Reason, Standing, deemed_served};
 
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 
 use crate::time::Timestamp;
 
@@ -30,16 +29,17 @@ pub struct LegalDate {
     pub if_holiday: Option<Date>,
 }
 
+/// Where legal dates live.
+const ZONE: &str = "Europe/Berlin";
+
 /// The local calendar date (Europe/Berlin) of an instant; `None` beyond the calendar.
 pub fn local_date(instant: Timestamp) -> Option<Date> {
-    let zone = TimeZone::get("Europe/Berlin").ok()?;
     let instant = jiff::Timestamp::from_millisecond(instant.as_i64()).ok()?;
-    Some(instant.to_zoned(zone).date())
+    Some(instant.in_tz(ZONE).ok()?.date())
 }
 
 /// 00:00 local time of a date as an instant; `None` beyond the calendar.
 pub fn local_midnight(date: Date) -> Option<Timestamp> {
-    let zone = TimeZone::get("Europe/Berlin").ok()?;
-    let instant = date.to_zoned(zone).ok()?.timestamp().as_millisecond();
+    let instant = date.in_tz(ZONE).ok()?.timestamp().as_millisecond();
     u64::try_from(instant).ok().map(Timestamp)
 }
