@@ -1,1 +1,24 @@
-//! placeholder
+//! Typed async client of Mein Postfach, for citizens and for authorities.
+//!
+//! Everything that the service says is verified here before it is handed on: signatures, inclusion in the logs, the
+//! rule that logs only grow, and the checks of a reader (docs/spec, sections 2 to 6). Nothing here keeps files of its
+//! own or talks to a person: state goes in and out as plain structs, and the application stores them.
+
+pub mod channel;
+pub mod client;
+pub mod environment;
+pub mod error;
+mod evidence;
+pub mod keys;
+pub mod progress;
+pub mod service;
+pub mod state;
+pub mod token;
+
+mod base64_bytes;
+mod status;
+
+pub use client::{Client, ConnectOptions};
+pub use environment::{Clock, Environment};
+pub use error::Error;
+pub use service::Service;

@@ -1,0 +1,188 @@
+//! What a client remembers between runs, as plain structs that the application stores: the largest checkpoints, pinned
+//! chains, its own chain, and how far it has read.
+//!
+//! [`Trust`] may be saved by several commands at once: load what is stored, [`Trust::absorb`] ours, store. [`SyncState`]
+//! belongs to whoever syncs, one at a time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::base64_bytes;
+
+/// What must never go back: checkpoints seen, chains pinned.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Trust {
+    /// Of the log of keys.
+    pub keys_log: LogMemory,
+    /// Of the log of evidence.
+    pub evidence_log: LogMemory,
+    /// The time below which no later event may be dated.
+    pub last_event: Option<LastEvent>,
+    /// Highest chain head seen of each mailbox, by the address's text.
+    pub pins: BTreeMap<String, Pin>,
+    /// The owner's own chain, as signed.
+    pub own_chain: Option<StoredChain>,
+}
+
+/// Checkpoints of one log, as signed notes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LogMemory {
+    /// The largest that everything seen before is linked to; empty before the first.
+    #[serde(with = "base64_bytes")]
+    pub largest: Vec<u8>,
+    /// Met, and not yet linked to the largest by a consistency proof.
+    #[serde(with = "base64_bytes::list")]
+    pub unlinked: Vec<Vec<u8>>,
+}
+
+/// The newest time among events verified, and the size under which they were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastEvent {
+    /// An event at or beyond this index must not be dated earlier.
+    pub size: u64,
+    /// Milliseconds since the Unix epoch.
+    pub occurred_at: u64,
+}
+
+/// The highest head of a chain that was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pin {
+    /// Its number in the chain.
+    pub seq: u32,
+    /// Its hash, hexadecimal.
+    pub link_hash: String,
+}
+
+/// A chain with the places of its links in the log of keys.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredChain {
+    /// Encoded `postfach.format.v1.Signed`, genesis first.
+    #[serde(with = "base64_bytes::list")]
+    pub links: Vec<Vec<u8>>,
+    /// Index of each link in the log of keys, as the service says; empty before registration.
+    pub indexes: Vec<u64>,
+}
+
+/// How far a mailbox was read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SyncState {
+    /// Where to go on, opaque.
+    pub cursor: String,
+    /// What was seen of each sender, by issuer text.
+    pub pairs: BTreeMap<String, PairState>,
+}
+
+/// Numbers of the messages of one sender.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PairState {
+    /// Highest `pair_seq` seen.
+    pub highest: u64,
+    /// Numbers below it that were not seen, and not explained by an erasure.
+    pub missing: BTreeSet<u64>,
+}
+
+impl Trust {
+    /// Takes over what another run has seen, so that nothing is lost. The smaller of two checkpoints is kept to be
+    /// linked; nothing is trusted more than before.
+    pub fn absorb(&mut self, other: &Self) {
+        self.keys_log.absorb(&other.keys_log);
+        self.evidence_log.absorb(&other.evidence_log);
+        self.last_event = match (self.last_event, other.last_event) {
+            (Some(a), Some(b)) => {
+                Some(if (a.size, a.occurred_at) >= (b.size, b.occurred_at) { a } else { b })
+            }
+            (a, b) => a.or(b),
+        };
+        for (address, pin) in &other.pins {
+            match self.pins.get(address) {
+                Some(known) if known.seq >= pin.seq => {}
+                _ => {
+                    self.pins.insert(address.clone(), pin.clone());
+                }
+            }
+        }
+        let length =
+            |chain: &Option<StoredChain>| chain.as_ref().map_or(0, |c| c.links.len() + c.indexes.len());
+        if length(&other.own_chain) > length(&self.own_chain) {
+            self.own_chain.clone_from(&other.own_chain);
+        }
+    }
+}
+
+impl LogMemory {
+    fn absorb(&mut self, other: &Self) {
+        let known = std::mem::take(&mut self.unlinked);
+        let mut notes: Vec<_> = known.into_iter().chain(other.unlinked.iter().cloned()).collect();
+        if self.largest.is_empty() || note_size(&other.largest) > note_size(&self.largest) {
+            notes.push(std::mem::replace(&mut self.largest, other.largest.clone()));
+        } else {
+            notes.push(other.largest.clone());
+        }
+        for note in notes {
+            if !note.is_empty() && note != self.largest && !self.unlinked.contains(&note) {
+                self.unlinked.push(note);
+            }
+        }
+    }
+}
+
+/// The tree size in a note that was verified before it was stored.
+fn note_size(note: &[u8]) -> u64 {
+    let text = String::from_utf8_lossy(note);
+    text.lines().nth(1).and_then(|line| line.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn note(size: u64) -> Vec<u8> {
+        format!("post.example/keys\n{size}\nroot\n\n— sig\n").into_bytes()
+    }
+
+    fn trust(size: u64) -> Trust {
+        let keys_log = LogMemory { largest: note(size), unlinked: Vec::new() };
+        Trust { keys_log, ..Trust::default() }
+    }
+
+    #[test]
+    fn absorbing_keeps_the_larger_and_remembers_to_link_the_smaller() {
+        for (ours, theirs) in [(5, 9), (9, 5)] {
+            let mut state = trust(ours);
+            state.absorb(&trust(theirs));
+            assert_eq!(state.keys_log.largest, note(9));
+            assert_eq!(state.keys_log.unlinked, [note(5)]);
+        }
+        let mut same = trust(7);
+        same.absorb(&trust(7));
+        assert_eq!(same, trust(7));
+        let mut empty = Trust::default();
+        empty.absorb(&trust(7));
+        assert_eq!(empty, trust(7));
+    }
+
+    #[test]
+    fn pins_and_times_only_grow() {
+        let with = |seq, size| {
+            let pin = Pin { seq, link_hash: format!("{seq}") };
+            let last_event = Some(LastEvent { size, occurred_at: size });
+            Trust { pins: BTreeMap::from([("a".to_owned(), pin)]), last_event, ..Trust::default() }
+        };
+        let mut state = with(3, 10);
+        state.absorb(&with(2, 20));
+        assert_eq!((state.pins["a"].seq, state.last_event.unwrap().size), (3, 20));
+    }
+
+    #[test]
+    fn state_survives_its_text_form_and_older_forms_are_read() {
+        let state = trust(7);
+        let text = serde_json::to_string(&state).unwrap();
+        assert_eq!(serde_json::from_str::<Trust>(&text).unwrap(), state);
+        assert_eq!(serde_json::from_str::<Trust>("{}").unwrap(), Trust::default());
+    }
+}
