@@ -2,9 +2,13 @@
 //! proofs and receipts. It does no I/O, takes time and randomness as arguments, and opens no sealed content.
 
 pub mod checkpoint;
+pub mod follow;
 pub mod hash;
+pub mod head;
+pub mod leaf;
 pub mod nodes;
 pub mod proof;
+pub mod receipt;
 #[cfg(test)]
 mod testing;
 pub mod tile;

@@ -1,0 +1,193 @@
+//! How a client follows a log (docs/spec, section 5): what a checkpoint that it meets means beside the largest one it
+//! knows, and whether an event is back-dated. Keeping checkpoints and asking for proofs is the client's business.
+
+use postfach_domain::time::Timestamp;
+
+use crate::checkpoint::Checkpoint;
+use crate::hash::Hash;
+use crate::proof::{ProofError, verify_consistency};
+
+/// Where a verified checkpoint was met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Met {
+    /// As the log's newest, in an answer to a call made after the known checkpoint was read from the profile.
+    Newest,
+    /// Anywhere else: in a receipt, or in an answer that another command may have overtaken.
+    Past,
+}
+
+/// What a met checkpoint means beside the largest known one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The same tree: nothing to do.
+    Same,
+    /// Larger. Ask for the proof from `old` to `new`, check it with [`link`], then keep the met one.
+    Newer {
+        /// Size of the known checkpoint.
+        old: u64,
+        /// Size of the met checkpoint.
+        new: u64,
+    },
+    /// Smaller. Ask for the proof from `old` to `new` and check it with [`link`]; keep the known one.
+    Older {
+        /// Size of the met checkpoint.
+        old: u64,
+        /// Size of the known checkpoint.
+        new: u64,
+    },
+    /// The log's newest is smaller than what it showed before: it lost or hides entries. Exit 8.
+    Rollback,
+    /// One size, two roots: the log shows two histories. Exit 8; both notes together are the proof.
+    Fork,
+    /// A checkpoint of another log; nothing follows from it.
+    OtherLog,
+}
+
+/// Compares a verified checkpoint with the largest known one of the same log.
+pub fn compare(known: &Checkpoint, met: &Checkpoint, place: Met) -> Standing {
+    if known.origin != met.origin {
+        Standing::OtherLog
+    } else if met.size > known.size {
+        Standing::Newer { old: known.size, new: met.size }
+    } else if met.size == known.size {
+        if met.root == known.root { Standing::Same } else { Standing::Fork }
+    } else if place == Met::Newest {
+        Standing::Rollback
+    } else {
+        Standing::Older { old: met.size, new: known.size }
+    }
+}
+
+/// Checks that the larger of two checkpoints extends the smaller one. An error is a fork (exit 8): the log signed
+/// both and cannot link them.
+pub fn link(one: &Checkpoint, other: &Checkpoint, proof: &[Hash]) -> Result<(), ProofError> {
+    if one.origin != other.origin {
+        return Err(ProofError::Root);
+    }
+    let (old, new) = if one.size <= other.size { (one, other) } else { (other, one) };
+    verify_consistency(old.size, new.size, proof, &old.root, &new.root)
+}
+
+/// What a client saw: when the log had `size` leaves, one of them had happened at `occurred_at`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeMark {
+    /// A verified tree size.
+    pub size: u64,
+    /// Latest `occurred_at` of the events verified under it.
+    pub occurred_at: Timestamp,
+}
+
+/// Marks that a client keeps to notice back-dated events, oldest first: sizes and times both grow.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TimeMarks(Vec<TimeMark>);
+
+impl TimeMarks {
+    /// Marks kept; beyond that the oldest goes.
+    pub const LIMIT: usize = 64;
+
+    /// Restores kept marks, in any order.
+    pub fn restore(marks: impl IntoIterator<Item = TimeMark>) -> Self {
+        let mut all = Self::default();
+        for mark in marks {
+            all.add(mark);
+        }
+        all
+    }
+
+    /// The marks to keep.
+    pub fn as_slice(&self) -> &[TimeMark] {
+        &self.0
+    }
+
+    /// Remembers that under `mark.size` leaves an event of `mark.occurred_at` was verified.
+    pub fn add(&mut self, mark: TimeMark) {
+        let implied =
+            |by: &TimeMark, mark: &TimeMark| by.size <= mark.size && by.occurred_at >= mark.occurred_at;
+        if self.0.iter().any(|known| implied(known, &mark)) {
+            return;
+        }
+        self.0.retain(|known| !implied(&mark, known));
+        let place = self.0.partition_point(|known| known.size < mark.size);
+        self.0.insert(place, mark);
+        if self.0.len() > Self::LIMIT {
+            self.0.remove(0);
+        }
+    }
+
+    /// True if an event at `index` claims a time before that of an event which the log held already when it had at
+    /// most `index` leaves. Exit 8.
+    pub fn is_back_dated(&self, index: u64, occurred_at: Timestamp) -> bool {
+        self.0.iter().any(|mark| index >= mark.size && occurred_at < mark.occurred_at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::hash::leaf_hash;
+    use crate::tree::TreeEdge;
+
+    fn checkpoint(leaves: &[u8]) -> (Checkpoint, TreeEdge) {
+        let mut tree = TreeEdge::new();
+        tree.append(leaves.iter().map(|leaf| leaf_hash(&[*leaf]))).unwrap();
+        (Checkpoint { origin: "a/keys".into(), size: tree.size(), root: tree.root() }, tree)
+    }
+
+    #[test]
+    fn each_standing() {
+        let (three, _) = checkpoint(&[1, 2, 3]);
+        let (other, _) = checkpoint(&[1, 2, 4]);
+        let (five, grown) = checkpoint(&[1, 2, 3, 4, 5]);
+        assert_eq!(compare(&three, &three, Met::Newest), Standing::Same);
+        assert_eq!(compare(&three, &five, Met::Newest), Standing::Newer { old: 3, new: 5 });
+        assert_eq!(compare(&five, &three, Met::Past), Standing::Older { old: 3, new: 5 });
+        assert_eq!(compare(&five, &three, Met::Newest), Standing::Rollback);
+        assert_eq!(compare(&three, &other, Met::Past), Standing::Fork);
+        let elsewhere = Checkpoint { origin: "b/keys".into(), ..three.clone() };
+        assert_eq!(compare(&three, &elsewhere, Met::Newest), Standing::OtherLog);
+
+        let proof = crate::proof::consistency_proof(3, 5, &grown).unwrap();
+        assert_eq!(link(&three, &five, &proof), Ok(()));
+        assert_eq!(link(&five, &three, &proof), Ok(()));
+        assert_eq!(link(&other, &five, &proof), Err(ProofError::Root));
+        assert_eq!(link(&elsewhere, &five, &proof), Err(ProofError::Root));
+        assert_eq!(link(&three, &three, &[]), Ok(()));
+        assert_eq!(link(&three, &other, &[]), Err(ProofError::Root));
+    }
+
+    fn mark(size: u64, time: u64) -> TimeMark {
+        TimeMark { size, occurred_at: Timestamp(time) }
+    }
+
+    #[test]
+    fn an_event_behind_a_seen_size_is_not_earlier() {
+        let marks = TimeMarks::restore([mark(10, 1000)]);
+        assert!(marks.is_back_dated(10, Timestamp(999)));
+        assert!(!marks.is_back_dated(10, Timestamp(1000)));
+        assert!(!marks.is_back_dated(9, Timestamp(1)), "it may have stood under that size");
+    }
+
+    #[test]
+    fn marks_stay_few() {
+        let marks = TimeMarks::restore((0..1000).map(|i| mark(i, i)));
+        assert_eq!(marks.as_slice().len(), TimeMarks::LIMIT);
+        assert!(marks.is_back_dated(2000, Timestamp(998)));
+    }
+
+    proptest! {
+        #[test]
+        fn marks_say_what_all_sightings_say(
+            seen in prop::collection::vec((0u64..50, 0u64..50), 0..20),
+            index in 0u64..60,
+            time in 0u64..60,
+        ) {
+            let marks = TimeMarks::restore(seen.iter().map(|(size, at)| mark(*size, *at)));
+            let expected = seen.iter().any(|(size, at)| index >= *size && time < *at);
+            prop_assert_eq!(marks.is_back_dated(index, Timestamp(time)), expected);
+            prop_assert!(marks.as_slice().windows(2).all(|w| w[0].size < w[1].size && w[0].occurred_at < w[1].occurred_at));
+        }
+    }
+}
