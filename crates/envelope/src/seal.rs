@@ -3,9 +3,11 @@
 //! Sending, storing and retrying are the caller's; sealed bytes are resent, never sealed again under one id, except
 //! under a newer chain head.
 
-use postfach_domain::format::{Outer, OuterAttachment, Signature, Signed};
+use postfach_domain::format::{Signature, Signed};
 use postfach_domain::hash::Digest;
+use postfach_domain::id::Address;
 use postfach_domain::limits;
+use postfach_domain::outer::{Outer, OuterAttachment, outer_hash};
 use postfach_domain::pae::context;
 use postfach_domain::sign::SecretKey;
 use postfach_domain::submission::Hashes;
@@ -115,13 +117,14 @@ pub(crate) fn sign_plaintexts(
     if draft.body_type == BodyType::Unspecified {
         return Err(SealError::NoBodyType);
     }
-    outer.signer = signer.key_id().to_vec();
+    outer.signer = signer.key_id();
     outer.attachments = draft.attachments.iter().map(outer_attachment).collect();
-    let (origin, recipient) = (outer.origin.clone(), outer.recipient.clone());
-    let outer = outer.encode_to_vec();
-    let outer_hash = Digest::of(&outer);
+    let (origin, recipient) = (outer.origin.clone(), outer.recipient);
+    let outer = outer.encode();
+    let outer_hash = outer_hash(&outer);
     let sign = |ctx: &str, body: Vec<u8>| {
-        let parts: [&[u8]; 4] = [origin.as_bytes(), &recipient, outer_hash.as_bytes(), &body];
+        let parts: [&[u8]; 4] =
+            [origin.as_str().as_bytes(), recipient.as_bytes(), outer_hash.as_bytes(), &body];
         let signature = Some(signer.sign(ctx, &parts));
         let mut whole = Signed { body, signature };
         let encoded = Zeroizing::new(whole.encode_to_vec());
@@ -129,13 +132,13 @@ pub(crate) fn sign_plaintexts(
         encoded
     };
 
-    let cover_body = cover_of(draft, outer_hash, &recipient).encode_to_vec();
+    let cover_body = cover_of(draft, outer_hash, recipient).encode_to_vec();
     let cover_hash = Digest::of(&cover_body);
     let cover = sign(context::COVER, cover_body);
     if cover.len() > limits::COVER_LEN {
         return Err(LimitError::Cover { got: cover.len() }.into());
     }
-    let mut letter_message = letter_of(draft, outer_hash, &recipient, cover_hash);
+    let mut letter_message = letter_of(draft, outer_hash, recipient, cover_hash);
     let letter = sign(context::LETTER, letter_message.encode_to_vec());
     letter_message.attachments.iter_mut().for_each(|a| a.age_secret.zeroize());
     if letter.len() > limits::LETTER_LEN {
@@ -146,10 +149,10 @@ pub(crate) fn sign_plaintexts(
 
 fn outer_attachment(attachment: &DraftAttachment) -> OuterAttachment {
     let sealed = &attachment.sealed;
-    OuterAttachment { id: sealed.id.to_vec(), ct_len: sealed.ct_len, ct_root: sealed.ct_root.to_vec() }
+    OuterAttachment { id: sealed.id, ct_len: sealed.ct_len, ct_root: sealed.ct_root }
 }
 
-fn cover_of(draft: &Draft, outer_hash: Digest, recipient: &[u8]) -> Cover {
+fn cover_of(draft: &Draft, outer_hash: Digest, recipient: Address) -> Cover {
     let attachment = |a: &DraftAttachment| CoverAttachment {
         id: a.sealed.id.to_vec(),
         name: a.name.clone(),
@@ -165,7 +168,7 @@ fn cover_of(draft: &Draft, outer_hash: Digest, recipient: &[u8]) -> Cover {
     }
 }
 
-fn letter_of(draft: &Draft, outer_hash: Digest, recipient: &[u8], cover_hash: Digest) -> Letter {
+fn letter_of(draft: &Draft, outer_hash: Digest, recipient: Address, cover_hash: Digest) -> Letter {
     let attachment = |a: &DraftAttachment| LetterAttachment {
         id: a.sealed.id.to_vec(),
         name: a.name.clone(),

@@ -5,12 +5,15 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use postfach_domain::format::{ChainHead, Outer, Party, RecipientHead, Signature, Signed, party};
+use postfach_domain::format::{Signature, Signed};
 use postfach_domain::hash::Digest;
-use postfach_domain::id::{Address, AttachmentId, Origin};
+use postfach_domain::head::{ChainHead, RecipientHead};
+use postfach_domain::id::{Address, AttachmentId, KeyId, MessageId, Origin, Party};
 use postfach_domain::kit::RecoverySecret;
+use postfach_domain::outer::{LegalRegime, Outer, TrustLevel};
 use postfach_domain::sign::SecretKey;
 use postfach_domain::submission::Hashes;
+use postfach_domain::time::Timestamp;
 use prost::Message;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -66,20 +69,23 @@ fn generations() -> BTreeMap<u32, HybridIdentity> {
 
 fn outer() -> Outer {
     Outer {
-        origin: ORIGIN.to_owned(),
-        message_id: (0..16).collect(),
-        sender: Some(Party { party: Some(party::Party::Address(vec![0xbb; 32])) }),
-        signer: Vec::new(),
-        sender_head: Some(ChainHead { seq: 3, link_hash: vec![0xcc; 32] }),
-        recipient: RECIPIENT.to_vec(),
-        recipient_head: Some(RecipientHead { seq: 4, link_hash: vec![0xdd; 32], generation: 0 }),
-        created_at: 1_795_000_000_000,
-        kind: "notice".to_owned(),
-        regime: 3,
-        min_trust_level: 2,
+        origin: ORIGIN.parse().unwrap(),
+        message_id: MessageId::new(Timestamp(1_795_000_000_000), [0; 10]),
+        sender: Party::Mailbox(Address([0xbb; 32])),
+        signer: KeyId([0; 32]),
+        sender_head: Some(ChainHead { seq: 3, link_hash: Digest([0xcc; 32]) }),
+        recipient: RECIPIENT,
+        recipient_head: RecipientHead {
+            head: ChainHead { seq: 4, link_hash: Digest([0xdd; 32]) },
+            generation: 0,
+        },
+        created_at: Timestamp(1_795_000_000_000),
+        kind: "notice".parse().unwrap(),
+        regime: LegalRegime::Ozg9,
+        min_trust_level: TrustLevel::Low,
         confirmation_requested: true,
-        not_before: 1_795_000_100_000,
-        in_reply_to: vec![0xee; 16],
+        not_before: Some(Timestamp(1_795_000_100_000)),
+        in_reply_to: Some(MessageId::new(Timestamp(1_794_000_000_000), [1; 10])),
         attachments: Vec::new(),
     }
 }

@@ -1,9 +1,12 @@
 //! Whole messages through the public interface: sealed by one side, opened by the other.
 #![allow(clippy::unwrap_used)]
 
-use postfach_domain::format::{Outer, RecipientHead};
-use postfach_domain::id::{Address, AttachmentId, Origin};
+use postfach_domain::hash::Digest;
+use postfach_domain::head::{ChainHead, RecipientHead};
+use postfach_domain::id::{Address, AttachmentId, KeyId, MessageId, Origin, Party};
+use postfach_domain::outer::{LegalRegime, Outer, TrustLevel};
 use postfach_domain::sign::SecretKey;
+use postfach_domain::time::Timestamp;
 use postfach_envelope::attachment::{
     AttachmentSealError, SealedAttachment, open_attachment, seal_attachment,
 };
@@ -36,13 +39,24 @@ fn world() -> World {
 }
 
 fn outer() -> Outer {
+    let now = Timestamp(1_795_000_000_000);
+    let head = ChainHead { seq: 0, link_hash: Digest([6; 32]) };
     Outer {
-        origin: "post.example".to_owned(),
-        message_id: vec![9; 16],
-        recipient: CITIZEN.to_vec(),
-        recipient_head: Some(RecipientHead { seq: 0, link_hash: vec![6; 32], generation: 0 }),
-        kind: "notice".to_owned(),
-        ..Outer::default()
+        origin: "post.example".parse().unwrap(),
+        message_id: MessageId::new(now, [9; 10]),
+        sender: Party::Authority("finanzamt".parse().unwrap()),
+        signer: KeyId([0; 32]),
+        sender_head: None,
+        recipient: CITIZEN,
+        recipient_head: RecipientHead { head, generation: 0 },
+        created_at: now,
+        kind: "notice".parse().unwrap(),
+        regime: LegalRegime::Ozg9,
+        min_trust_level: TrustLevel::Basic,
+        confirmation_requested: false,
+        not_before: None,
+        in_reply_to: None,
+        attachments: Vec::new(),
     }
 }
 
@@ -109,7 +123,8 @@ fn everything_that_was_written_is_read() {
     let (cover, letter) = world.open(&sealed).unwrap();
     assert_eq!((cover.subject(), cover.kind_detail()), ("Einkommensteuerbescheid", "2025"));
     assert_eq!(cover.letter_size(), draft.body.len() as u64);
-    assert_eq!(cover.outer().kind, "notice");
+    assert_eq!(cover.outer().kind.as_str(), "notice");
+    assert_eq!(cover.outer().signer, world.signer.key_id());
     assert_eq!(letter.body(), draft.body);
     assert_eq!(letter.body_type(), BodyType::TextMarkdown);
     assert_eq!(letter.legal(), draft.legal.as_ref());

@@ -169,15 +169,20 @@ impl<W: Write> SegmentWriter<W> {
 }
 
 impl<W: Write> Write for SegmentWriter<W> {
+    /// Takes everything, always: `age` writes its header in a way that takes a short write for a full buffer.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let room = SEGMENT_LEN - self.segment.len();
-        let n = self.inner.write(&bytes[..bytes.len().min(room)])?;
-        self.segment.extend_from_slice(&bytes[..n]);
-        self.total += n as u64;
-        if self.segment.len() == SEGMENT_LEN {
-            self.close_segment();
+        self.inner.write_all(bytes)?;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(rest.len().min(SEGMENT_LEN - self.segment.len()));
+            self.segment.extend_from_slice(now);
+            if self.segment.len() == SEGMENT_LEN {
+                self.close_segment();
+            }
+            rest = later;
         }
-        Ok(n)
+        self.total += bytes.len() as u64;
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -1,11 +1,10 @@
 //! Verified content. These types have no public constructor: whoever holds one holds content whose checks all passed.
 
-use std::collections::HashSet;
 use std::fmt;
 
-use postfach_domain::format::{Outer, OuterAttachment};
 use postfach_domain::hash::Digest;
 use postfach_domain::id::AttachmentId;
+use postfach_domain::outer::{Outer, OuterAttachment};
 use zeroize::Zeroizing;
 
 use super::error::{OpenError, Part};
@@ -155,22 +154,18 @@ pub(super) fn cover_attachments(cover: &Cover) -> Result<Vec<CoverAttachment>, O
         .collect()
 }
 
-/// Joins the letter's attachments with the outer header's: same ids and roots, in the same order, none twice.
+/// Joins the letter's attachments with the outer header's: same ids and roots, in the same order. The outer
+/// header names none twice.
 fn attachments_of(inner: Vec<LetterAttachment>, outer: &Outer) -> Result<Vec<Attachment>, OpenError> {
     let limit = |e| OpenError::Limit(Part::Letter, e);
     check_count(inner.len()).map_err(limit)?;
     if inner.len() != outer.attachments.len() {
         return Err(OpenError::AttachmentMismatch);
     }
-    let mut ids = HashSet::new();
     let mut attachments = Vec::with_capacity(inner.len());
     for (letter, outer) in inner.into_iter().zip(&outer.attachments) {
         check_name(&letter.name).and_then(|()| check_name(&letter.media_type)).map_err(limit)?;
-        let attachment = join(letter, outer)?;
-        if !ids.insert(attachment.id) {
-            return Err(OpenError::AttachmentMismatch);
-        }
-        attachments.push(attachment);
+        attachments.push(join(letter, outer)?);
     }
     Ok(attachments)
 }
@@ -179,17 +174,17 @@ fn join(letter: LetterAttachment, outer: &OuterAttachment) -> Result<Attachment,
     let malformed = || OpenError::Malformed(Part::Letter);
     let secret = Zeroizing::new(letter.age_secret);
     let seed = Zeroizing::new(<[u8; SEED_LEN]>::try_from(secret.as_slice()).map_err(|_| malformed())?);
-    if letter.id != outer.id || letter.ct_root != outer.ct_root {
+    if letter.id != outer.id.as_bytes() || letter.ct_root != outer.ct_root.as_bytes() {
         return Err(OpenError::AttachmentMismatch);
     }
     Ok(Attachment {
-        id: AttachmentId::try_from(letter.id.as_slice()).map_err(|_| malformed())?,
+        id: outer.id,
         name: letter.name,
         media_type: letter.media_type,
         plain_len: letter.plain_len,
         plain_sha256: Digest::try_from(letter.plain_sha256.as_slice()).map_err(|_| malformed())?,
         ct_len: outer.ct_len,
-        ct_root: Digest::try_from(letter.ct_root.as_slice()).map_err(|_| malformed())?,
+        ct_root: outer.ct_root,
         identity: HybridIdentity::from_seed(*seed),
     })
 }

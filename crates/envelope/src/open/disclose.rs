@@ -1,9 +1,9 @@
 //! A letter shown to a third party by its file key (SPEC 3, last paragraph): signed content against `H(letter
 //! envelope)`, without giving up a mailbox key. Checks all that can be checked without the cover.
 
-use postfach_domain::format::Outer;
 use postfach_domain::hash::Digest;
 use postfach_domain::id::{Address, KeyId, Origin};
+use postfach_domain::outer::Outer;
 use postfach_domain::sign::PublicKey;
 use prost::Message;
 
@@ -73,14 +73,14 @@ impl DisclosedLetter {
         if Digest::of(outer) != self.outer_hash {
             return Err(OpenError::OuterMismatch(part));
         }
-        let outer = Outer::decode(outer).map_err(|_| OpenError::MalformedOuter)?;
-        if outer.origin != origin.as_str() {
+        let outer = Outer::parse(outer).map_err(OpenError::MalformedOuter)?;
+        if outer.origin != *origin {
             return Err(OpenError::OtherOrigin);
         }
-        if outer.signer != signer.key_id().as_bytes() {
+        if outer.signer != signer.key_id() {
             return Err(OpenError::OtherSigner);
         }
-        if outer.recipient != self.recipient.as_bytes() {
+        if outer.recipient != self.recipient {
             return Err(OpenError::RecipientMismatch(part));
         }
         let context = Context {

@@ -1,5 +1,7 @@
 //! Why a received message is not shown: one variant for each check of the reader (SPEC 3), in their order.
 
+use postfach_domain::outer::OuterError;
+
 use crate::age_file::AgeOpenError;
 use crate::draft::LimitError;
 
@@ -41,8 +43,8 @@ pub enum OpenError {
     #[error("the {0} that came is not the one that was accepted")]
     WrongHash(Part),
     /// The outer header does not parse.
-    #[error("the outer header is malformed")]
-    MalformedOuter,
+    #[error("the outer header is malformed: {0}")]
+    MalformedOuter(OuterError),
     /// The outer header was made for another service.
     #[error("the message was made for another service")]
     OtherOrigin,
@@ -85,7 +87,7 @@ pub enum OpenError {
     /// The signed letter names another cover.
     #[error("the letter belongs to another cover")]
     CoverMismatch,
-    /// Ids or roots of attachments differ between outer header and letter, or one stands twice.
+    /// Ids or roots of attachments differ between outer header and letter.
     #[error("the attachments of outer header and letter differ")]
     AttachmentMismatch,
     /// The cover announces other attachments or another size than the letter has.

@@ -12,9 +12,9 @@ pub use content::{CoverAttachment, OpenedCover, OpenedLetter};
 pub use disclose::{DisclosedLetter, disclose_letter};
 pub use error::{Fault, OpenError, Part};
 
-use postfach_domain::format::Outer;
 use postfach_domain::hash::Digest;
 use postfach_domain::id::{Address, Origin};
+use postfach_domain::outer::Outer;
 use postfach_domain::sign::PublicKey;
 use postfach_domain::submission::Hashes;
 use prost::Message;
@@ -46,14 +46,14 @@ impl Received<'_> {
         if Digest::of(self.outer) != self.hashes.outer {
             return Err(OpenError::WrongHash(Part::Outer));
         }
-        let outer = Outer::decode(self.outer).map_err(|_| OpenError::MalformedOuter)?;
-        if outer.origin != self.origin.as_str() {
+        let outer = Outer::parse(self.outer).map_err(OpenError::MalformedOuter)?;
+        if outer.origin != *self.origin {
             return Err(OpenError::OtherOrigin);
         }
-        if outer.recipient != self.recipient.as_bytes() {
+        if outer.recipient != self.recipient {
             return Err(OpenError::OtherRecipient);
         }
-        if outer.signer != self.signer.key_id().as_bytes() {
+        if outer.signer != self.signer.key_id() {
             return Err(OpenError::OtherSigner);
         }
         Ok(outer)

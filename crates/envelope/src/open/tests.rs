@@ -2,8 +2,11 @@
 //! the signature itself is the point: a sender who lies has a good key.
 #![allow(clippy::unwrap_used)]
 
-use postfach_domain::format::{OuterAttachment, RecipientHead, Signature, Signed};
+use postfach_domain::format::{self, OuterAttachment, RecipientHead, Signature, Signed};
+use postfach_domain::id::{MessageId, Party};
+use postfach_domain::outer::OuterError;
 use postfach_domain::sign::SecretKey;
+use postfach_domain::time::Timestamp;
 
 use super::*;
 use crate::age_file::{self, AgeOpenError};
@@ -28,7 +31,7 @@ fn mailbox() -> HybridIdentity {
 
 /// A message that can be bent anywhere before it is signed, framed and sealed.
 struct Forge {
-    outer: Outer,
+    outer: format::Outer,
     cover: Cover,
     letter: Letter,
     /// What the sender signs as origin and address.
@@ -52,14 +55,19 @@ struct Made {
 impl Forge {
     fn good() -> Self {
         let (id, root, sha) = (vec![3; 16], vec![4; 32], vec![5; 32]);
-        let outer = Outer {
+        let outer = format::Outer {
             origin: "post.example".to_owned(),
-            message_id: vec![9; 16],
+            message_id: MessageId::new(Timestamp(1_795_000_000_000), [9; 10]).to_vec(),
+            sender: Some((&Party::Authority("amt".parse().unwrap())).into()),
+            created_at: 1_795_000_000_000,
+            kind: "notice".to_owned(),
+            regime: format::LegalRegime::None.into(),
+            min_trust_level: format::TrustLevel::Basic.into(),
             signer: signer().key_id().to_vec(),
             recipient: ME.to_vec(),
             recipient_head: Some(RecipientHead { seq: 0, link_hash: vec![6; 32], generation: 0 }),
             attachments: vec![OuterAttachment { id: id.clone(), ct_len: 70_000, ct_root: root.clone() }],
-            ..Outer::default()
+            ..format::Outer::default()
         };
         let cover = Cover {
             recipient: ME.to_vec(),
@@ -189,7 +197,7 @@ fn outer_headers_for_somebody_else() {
     let mut made = Forge::good().make();
     made.outer = b"\xff".to_vec();
     made.hashes.outer = Digest::of(&made.outer);
-    assert_eq!(made.open().unwrap_err(), OpenError::MalformedOuter);
+    assert_eq!(made.open().unwrap_err(), OpenError::MalformedOuter(OuterError::Malformed));
     let other = Forge::bent(|f| f.outer.origin = "other.example".to_owned());
     assert_eq!(other.fails(), OpenError::OtherOrigin);
     assert_eq!(Forge::bent(|f| f.outer.recipient = vec![8; 32]).fails(), OpenError::OtherRecipient);
@@ -253,7 +261,7 @@ fn bodies_that_are_no_signed_cover_or_letter() {
 }
 
 /// Replaces a body by one that does not parse, and signs it again.
-fn garbage(signed: &mut Signed, ctx: &str, outer: &Outer) {
+fn garbage(signed: &mut Signed, ctx: &str, outer: &format::Outer) {
     let outer_hash = Digest::of(&outer.encode_to_vec());
     let forge = Forge::good();
     *signed = forge.sign(ctx, outer_hash, b"\x0a\xff".to_vec());
@@ -310,7 +318,7 @@ fn a_message_signed_for_another_reader_or_service_is_caught_by_the_signature() {
 fn parts_of_two_messages_do_not_mix() {
     // The cover and letter of one message under the outer header of another.
     let first = Forge::good().make();
-    let second = Forge::bent(|f| f.outer.created_at = 1).make();
+    let second = Forge::bent(|f| f.outer.created_at = 1_795_000_000_001).make();
     let mixed = Made {
         outer: second.outer.clone(),
         cover: first.cover.clone(),
@@ -369,7 +377,7 @@ fn attachments_that_differ() {
         f.outer.attachments.push(f.outer.attachments[0].clone());
         f.letter.attachments.push(f.letter.attachments[0].clone());
     });
-    assert_eq!(twice.fails(), mismatch);
+    assert_eq!(twice.fails(), OpenError::MalformedOuter(OuterError::AttachmentId));
     let announced = OpenError::AnnouncementMismatch;
     assert_eq!(Forge::bent(|f| f.cover.attachments[0].size = 12).fails(), announced);
     assert_eq!(Forge::bent(|f| f.cover.attachments[0].name = "b.pdf".to_owned()).fails(), announced);
