@@ -215,6 +215,13 @@ fn committed_wraps_open() {
     }
 }
 
+#[test]
+fn a_file_sealed_by_another_implementation_opens() {
+    let keys = open_sender_copy(&read("foreign-sender-copy.age"), &sender_mailbox()).unwrap();
+    let all = [*keys.cover.expose_key_bytes(), *keys.letter.expose_key_bytes()].concat();
+    assert_eq!(all, (0..32).collect::<Vec<u8>>());
+}
+
 /// Writes all vectors anew. Run by hand, and only for a new version of the formats:
 /// `cargo test -p postfach-envelope --lib write_vectors -- --ignored`
 #[test]
