@@ -29,7 +29,7 @@ const AUGSBURG: &str = "09761000";
 
 /// Is this day a public holiday at the seat with this AGS (eight digits, or empty where unknown)? Sundays are not asked.
 pub fn holiday(day: Date, ags: &str) -> Holiday {
-    let fixed = matches!((day.month(), day.day()), (1, 1 | 6) | (5, 1) | (10, 3) | (11, 1) | (12, 25 | 26));
+    let fixed = matches!((day.month(), day.day()), (1, 1 | 6) | (5 | 11, 1) | (10, 3) | (12, 25 | 26));
     if fixed || day == date(2017, 10, 31) || movable(day) {
         return Holiday::Yes;
     }
@@ -52,6 +52,7 @@ fn movable(day: Date) -> bool {
 }
 
 /// Easter Sunday of the Gregorian calendar (Meeus, Astronomical Algorithms, 1991); `None` beyond the calendar.
+#[allow(clippy::many_single_char_names)] // the names of the source
 fn easter_sunday(year: i16) -> Option<Date> {
     let y = i32::from(year);
     let (a, b, c) = (y.rem_euclid(19), y.div_euclid(100), y.rem_euclid(100));
