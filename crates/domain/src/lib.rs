@@ -3,6 +3,9 @@
 //! Time and chance are arguments. Nothing here can open a sealed letter: that is `postfach-envelope`.
 
 pub mod act;
+pub mod authority;
+pub mod card;
+pub mod cleaning;
 pub mod code;
 pub mod event;
 pub mod hash;
