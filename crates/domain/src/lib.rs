@@ -5,6 +5,7 @@
 pub mod act;
 pub mod authority;
 pub mod card;
+pub mod chain;
 pub mod cleaning;
 pub mod code;
 pub mod event;
