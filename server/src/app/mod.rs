@@ -6,7 +6,9 @@ mod types;
 
 use std::path::PathBuf;
 
-use postfach_domain::format::{Signed, TrustLevel};
+use bytes::Bytes;
+use postfach_domain::format::Signed;
+use postfach_domain::terms::TrustLevel;
 use postfach_domain::hash::Digest;
 use postfach_domain::id::{Address, AttachmentId, AuthorityId, KeyId, MessageId, Origin, Party};
 use postfach_domain::sign::PublicKey;
@@ -217,7 +219,7 @@ impl App {
         caller: &Caller,
         id: AttachmentId,
         index: u64,
-        data: Vec<u8>,
+        data: Bytes,
     ) -> Result<Digest, AppError> {
         Err(LATER)
     }
@@ -315,7 +317,7 @@ pub struct AttachmentReader {
 impl AttachmentReader {
     /// One segment, 4 MiB but for the last. `NotFound` at or above `segment_count`.
     #[allow(clippy::unused_async)]
-    pub async fn read(&self, _index: u64) -> Result<Vec<u8>, AppError> {
+    pub async fn read(&self, _index: u64) -> Result<Bytes, AppError> {
         Err(LATER)
     }
 }

@@ -1,6 +1,9 @@
 //! What use cases take and answer: typed, free of the wire. Signed things stay as they were transported.
 
-use postfach_domain::format::{ChainHead, LegalRegime, Signature, Signed, TrustLevel};
+use bytes::Bytes;
+use postfach_domain::format::{Signature, Signed};
+use postfach_domain::head::ChainHead;
+use postfach_domain::terms::{LegalRegime, TrustLevel};
 use postfach_domain::hash::Digest;
 use postfach_domain::id::{Address, AttachmentId, AuthorityId, KeyId, MessageId, Party};
 use postfach_domain::sign::PublicKey;
@@ -197,15 +200,15 @@ pub struct Page<T> {
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct Submission {
     /// Encoded outer header.
-    pub outer: Vec<u8>,
+    pub outer: Bytes,
     /// Cover envelope.
-    pub cover: Vec<u8>,
+    pub cover: Bytes,
     /// Letter envelope; empty where content was not asked for.
-    pub letter: Vec<u8>,
+    pub letter: Bytes,
     /// Over the three hashes, context `mpf1/submission`.
     pub signature: Option<Signature>,
     /// Optional age file for the sender's own mailbox; empty for none.
-    pub sender_copy: Vec<u8>,
+    pub sender_copy: Bytes,
 }
 
 /// One logged event with its checkpoints; `event` is absent where nothing was logged (`validate_only`, SETTINGS).
@@ -247,11 +250,11 @@ pub struct SyncItem {
     /// The event with its proof.
     pub event: LoggedEvent,
     /// With ACCEPTED only: encoded outer header.
-    pub outer: Vec<u8>,
+    pub outer: Bytes,
     /// With ACCEPTED only, from `available_at` on.
-    pub cover: Vec<u8>,
+    pub cover: Bytes,
     /// With ACCEPTED only.
-    pub sender_copy: Vec<u8>,
+    pub sender_copy: Bytes,
     /// Length of the letter envelope in bytes.
     pub letter_length: u64,
     /// Salt and event were erased.
@@ -281,7 +284,7 @@ pub struct SyncPage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HandedOver {
     /// Letter envelope.
-    pub letter: Vec<u8>,
+    pub letter: Bytes,
     /// The HANDED_OVER event.
     pub event: LoggedEvent,
     /// Over the proof.

@@ -1,8 +1,21 @@
-//! Where the server keeps what it must not lose. Engines answer small statements with plain values; every SQL text
-//! stands once, in `sql`, and is the same for each engine. Rules live in `postfach_domain`, never here.
+//! Where the server keeps what it must not lose. Engines run small statements with plain values; every SQL text stands
+//! once, in `sql`, and is the same for each engine. Rules live in `postfach_domain`, never here.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+mod many;
+pub mod sql;
+mod sqlite;
+mod value;
+
+pub use many::{InList, ManyRows};
+pub use sqlite::SqliteStore;
+pub use value::{Row, Value};
 
 /// Why a statement or a commit failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// The engine could not do it (busy, disk full, connection lost). Whether a failed commit was stored is unknown.
     #[error("storage not available: {0}")]
@@ -10,4 +23,68 @@ pub enum StoreError {
     /// What came back is not what was once written: a bug or a damaged file.
     #[error("storage is damaged: {0}")]
     Corrupt(String),
+}
+
+/// A future that borrows what it works on.
+pub type Work<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// Text of one statement, `$1` for the first argument. Never made from data.
+#[derive(Clone, Debug)]
+pub enum Sql {
+    /// Written in `sql`.
+    Fixed(&'static str),
+    /// A list of rows filled into a text written in `sql`.
+    Listed(Arc<str>),
+}
+
+impl From<&'static str> for Sql {
+    fn from(text: &'static str) -> Self {
+        Self::Fixed(text)
+    }
+}
+
+/// Something that answers questions: a store (each question for itself) or a transaction (all at one instant).
+pub trait Query: Send {
+    /// All rows of a SELECT. In a store each call may see a newer state than the one before.
+    fn fetch(&mut self, sql: Sql, args: Vec<Value>) -> Work<'_, Vec<Row>>;
+}
+
+/// One transaction that may write. It sees its own writes and no one else's; only one is open at a time, the others
+/// wait. Dropped without `commit`, it leaves no trace.
+pub trait Tx: Query {
+    /// Runs a statement that writes; answers how many rows it touched.
+    fn execute(&mut self, sql: Sql, args: Vec<Value>) -> Work<'_, u64>;
+
+    /// Makes everything durable. `Ok`: it is on disk and survives a power cut. `Err`: **unknown**, it may be stored
+    /// or not, all of it or nothing; the caller finds out by reading.
+    fn commit(self: Box<Self>) -> Work<'static, ()>;
+}
+
+/// An engine.
+pub trait Store: Send + Sync + std::fmt::Debug + 'static {
+    /// Opens the transaction that may write, waiting for its turn.
+    fn begin(&self) -> Work<'_, Box<dyn Tx>>;
+
+    /// Opens a look at one instant: all questions answer from the same committed state. Never waits for writers.
+    fn snapshot(&self) -> Work<'_, Box<dyn Query>>;
+
+    /// One question outside any transaction, from the newest committed state; the cheapest way to read.
+    fn ask(&self, sql: Sql, args: Vec<Value>) -> Work<'_, Vec<Row>>;
+
+    /// Housekeeping that must not slow commits down (SQLite: WAL checkpoint). May be called at any time, as often as
+    /// wanted. With `thorough`, what was deleted is gone from every file when it returns.
+    fn tidy(&self, thorough: bool) -> Work<'_, ()>;
+
+    /// Finishes and closes all connections; nothing may be called afterwards.
+    fn close(&self) -> Work<'_, ()>;
+}
+
+/// Questions put to a store one by one.
+#[derive(Debug)]
+pub struct Ask<'a>(pub &'a dyn Store);
+
+impl Query for Ask<'_> {
+    fn fetch(&mut self, sql: Sql, args: Vec<Value>) -> Work<'_, Vec<Row>> {
+        self.0.ask(sql, args)
+    }
 }

@@ -1,0 +1,216 @@
+-- The first form of the database. Add-only: a later change is a new file.
+-- Times are milliseconds since the Unix epoch. `no` of a mailbox or authority is the index of its first leaf in the keys
+-- log, `no` of a message the index of its first event in the evidence log: assigned under the head lock, never reused.
+
+-- One row for each log (0 keys, 1 evidence): size, root, newest instant used, newest signed checkpoint.
+CREATE TABLE log_head (
+    log        INTEGER PRIMARY KEY,
+    size       BIGINT NOT NULL,
+    root       BLOB   NOT NULL,
+    last_time  BIGINT NOT NULL,
+    checkpoint BLOB   NOT NULL
+);
+
+-- Hash tiles of C2SP tlog-tiles, the partial one of each level rewritten as it grows.
+CREATE TABLE log_tile (
+    log    BIGINT NOT NULL,
+    level  BIGINT NOT NULL,
+    idx    BIGINT NOT NULL,
+    hashes BLOB   NOT NULL,
+    PRIMARY KEY (log, level, idx)
+);
+
+-- The 69 bytes of each leaf of the keys log. Leaves of the evidence log stand in `event`.
+CREATE TABLE key_leaf (
+    idx  INTEGER PRIMARY KEY,
+    leaf BLOB NOT NULL
+);
+
+CREATE TABLE mailbox (
+    no           INTEGER PRIMARY KEY,
+    address      BLOB   NOT NULL UNIQUE,
+    -- Set where it belongs to an authority.
+    authority_no BIGINT,
+    head_seq     BIGINT NOT NULL,
+    head_hash    BLOB   NOT NULL,
+    generation   BIGINT NOT NULL,
+    trust_level  BIGINT NOT NULL,
+    -- Time of the newest consent act; the next one must be later.
+    consent_time BIGINT,
+    suspended_at BIGINT,
+    closed_at    BIGINT
+);
+
+-- To whom a mailbox consented: '' stands for every authority. Revoked ones stay, with the time.
+CREATE TABLE consent (
+    mailbox_no   BIGINT NOT NULL,
+    authority_id TEXT   NOT NULL,
+    granted_at   BIGINT NOT NULL,
+    revoked_at   BIGINT,
+    PRIMARY KEY (mailbox_no, authority_id)
+) WITHOUT ROWID;
+
+-- Encoded Signed of each link.
+CREATE TABLE link (
+    mailbox_no BIGINT NOT NULL,
+    seq        BIGINT NOT NULL,
+    signed     BLOB   NOT NULL,
+    link_hash  BLOB   NOT NULL,
+    key_index  BIGINT NOT NULL,
+    PRIMARY KEY (mailbox_no, seq)
+);
+
+-- Keys of each chain: role 1 device, 2 recovery. `removed_seq` is the link that ended it.
+CREATE TABLE member (
+    mailbox_no  BIGINT NOT NULL,
+    key_id      BLOB   NOT NULL,
+    role        BIGINT NOT NULL,
+    public      BLOB   NOT NULL,
+    added_seq   BIGINT NOT NULL,
+    removed_seq BIGINT,
+    PRIMARY KEY (mailbox_no, key_id)
+) WITHOUT ROWID;
+
+-- Opaque seeds for members, never overwritten.
+CREATE TABLE wrap (
+    mailbox_no BIGINT NOT NULL,
+    member     BLOB   NOT NULL,
+    link_seq   BIGINT NOT NULL,
+    sealed     BLOB   NOT NULL,
+    PRIMARY KEY (mailbox_no, member, link_seq)
+);
+
+-- Newest signed SETTINGS act of each mailbox.
+CREATE TABLE setting (
+    mailbox_no INTEGER PRIMARY KEY,
+    act_time   BIGINT NOT NULL,
+    signed     BLOB   NOT NULL
+);
+
+CREATE TABLE authority (
+    no           INTEGER PRIMARY KEY,
+    authority_id TEXT   NOT NULL UNIQUE,
+    mailbox_no   BIGINT NOT NULL
+);
+
+CREATE TABLE authority_key (
+    key_id            BLOB   PRIMARY KEY,
+    authority_no      BIGINT NOT NULL,
+    public            BLOB   NOT NULL,
+    not_before        BIGINT NOT NULL,
+    -- 0: no end.
+    not_after         BIGINT NOT NULL,
+    certificate       BLOB   NOT NULL,
+    certificate_index BIGINT NOT NULL,
+    revocation        BLOB,
+    revocation_index  BIGINT
+) WITHOUT ROWID;
+CREATE INDEX authority_key_authority ON authority_key (authority_no, certificate_index);
+
+-- Activation codes by H(code_id). The key checks proofs; it goes when the code is redeemed.
+CREATE TABLE activation_code (
+    code_hash      BLOB   PRIMARY KEY,
+    activation_key BLOB,
+    trust_level    BIGINT NOT NULL,
+    expires_at     BIGINT NOT NULL,
+    mailbox_no     BIGINT
+) WITHOUT ROWID;
+
+-- What the rules need to know of a message; small, because every stage rewrites it.
+CREATE TABLE message (
+    no              INTEGER PRIMARY KEY,
+    message_id      BLOB   NOT NULL UNIQUE,
+    sender_no       BIGINT NOT NULL,
+    recipient_no    BIGINT NOT NULL,
+    -- The three hashes, the regime and the lengths go when the message is erased.
+    outer_hash      BLOB,
+    cover_hash      BLOB,
+    letter_hash     BLOB,
+    regime          BIGINT,
+    pair_seq        BIGINT NOT NULL,
+    -- `occurred_at` of the first event; `available_at` of ACCEPTED.
+    accepted_at     BIGINT NOT NULL,
+    available_at    BIGINT NOT NULL,
+    -- Commitment of its newest event.
+    last_commitment BLOB   NOT NULL,
+    -- Its events in order: u8 type and u64 index (big endian) each; type 0 once erased.
+    events          BLOB   NOT NULL,
+    cover_length    BIGINT,
+    letter_length   BIGINT
+);
+
+-- What was submitted, as it came. The letter stands last, so that lists of covers need not read over it.
+CREATE TABLE content (
+    message_no  INTEGER PRIMARY KEY,
+    outer_bytes BLOB NOT NULL,
+    signature   BLOB NOT NULL,
+    sender_copy BLOB,
+    cover       BLOB,
+    letter      BLOB
+);
+
+-- Leaves of the evidence log. Erased: salt, event, type and time are gone, the commitment stays.
+CREATE TABLE event (
+    idx          INTEGER PRIMARY KEY,
+    commitment   BLOB NOT NULL,
+    salt         BLOB,
+    event        BLOB,
+    event_type   BIGINT,
+    occurred_at  BIGINT,
+    message_no   BIGINT,
+    sender_no    BIGINT,
+    recipient_no BIGINT
+);
+-- The row number stands at the end of every SQLite index, so these serve (party, idx).
+CREATE INDEX event_recipient ON event (recipient_no);
+CREATE INDEX event_sender ON event (sender_no);
+
+-- How many messages one sender had accepted for one recipient.
+CREATE TABLE pair (
+    sender_no    BIGINT NOT NULL,
+    recipient_no BIGINT NOT NULL,
+    seq          BIGINT NOT NULL,
+    PRIMARY KEY (sender_no, recipient_no)
+) WITHOUT ROWID;
+
+-- Acts by their idempotency key; `event_idx` is NULL for SETTINGS.
+CREATE TABLE act (
+    act_id    BLOB   PRIMARY KEY,
+    actor_no  BIGINT NOT NULL,
+    body_hash BLOB   NOT NULL,
+    event_idx BIGINT
+) WITHOUT ROWID;
+
+-- Attachment ciphertext; `blob` names it in the blob store.
+CREATE TABLE attachment (
+    blob          BLOB   PRIMARY KEY,
+    sender_no     BIGINT NOT NULL,
+    attachment_id BLOB   NOT NULL,
+    ct_len        BIGINT NOT NULL,
+    -- Set once committed.
+    ct_root       BLOB,
+    expires_at    BIGINT NOT NULL,
+    -- Messages that use it.
+    refs          BIGINT NOT NULL,
+    UNIQUE (sender_no, attachment_id)
+) WITHOUT ROWID;
+CREATE INDEX attachment_expiry ON attachment (refs, expires_at);
+
+CREATE TABLE segment (
+    blob BLOB   NOT NULL,
+    idx  BIGINT NOT NULL,
+    leaf BLOB   NOT NULL,
+    PRIMARY KEY (blob, idx)
+) WITHOUT ROWID;
+
+CREATE TABLE message_attachment (
+    message_no    BIGINT NOT NULL,
+    attachment_id BLOB   NOT NULL,
+    blob          BLOB   NOT NULL,
+    PRIMARY KEY (message_no, attachment_id)
+) WITHOUT ROWID;
+
+-- Blobs that no row names any more, until the blob store has deleted them.
+CREATE TABLE garbage (
+    blob BLOB PRIMARY KEY
+) WITHOUT ROWID;

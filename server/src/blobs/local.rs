@@ -1,0 +1,125 @@
+//! Segments as files in a folder: `ab/cd/<key>/<index>`. A segment is written beside its name, flushed, renamed, and the
+//! folders are flushed before the answer.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{BlobError, BlobKey, BlobStore, BlobWork};
+
+/// Blobs in a local folder.
+#[derive(Debug)]
+pub struct LocalBlobs {
+    root: PathBuf,
+    /// Makes temporary names differ within this process.
+    counter: AtomicU64,
+    /// Held while folders are made: whoever finds a folder there may rely on its name being on disk.
+    folders: Arc<Mutex<()>>,
+}
+
+impl LocalBlobs {
+    /// Opens a folder, makes it if absent, and removes what an interrupted write left behind.
+    pub fn open(root: &Path) -> io::Result<Self> {
+        fs::create_dir_all(root)?;
+        let incoming = root.join("incoming");
+        if incoming.exists() {
+            fs::remove_dir_all(&incoming)?;
+        }
+        fs::create_dir(&incoming)?;
+        sync_folder(root)?;
+        Ok(Self { root: root.to_owned(), counter: AtomicU64::new(0), folders: Arc::default() })
+    }
+
+    fn folder(&self, key: BlobKey) -> PathBuf {
+        let name = key.to_string();
+        self.root.join(&name[..2]).join(&name[2..4]).join(name)
+    }
+
+    fn segment(&self, key: BlobKey, index: u64) -> PathBuf {
+        self.folder(key).join(index.to_string())
+    }
+
+    fn temporary(&self) -> PathBuf {
+        self.root.join("incoming").join(self.counter.fetch_add(1, Ordering::Relaxed).to_string())
+    }
+}
+
+impl BlobStore for LocalBlobs {
+    fn put(&self, key: BlobKey, index: u64, bytes: Vec<u8>) -> BlobWork<'_, ()> {
+        let (root, target, temporary) = (self.root.clone(), self.segment(key, index), self.temporary());
+        let folders = self.folders.clone();
+        off_thread(move || {
+            let outcome = store(&root, &folders, &target, &temporary, &bytes);
+            if outcome.is_err() {
+                // The next start removes it if this fails too.
+                let _ = fs::remove_file(&temporary);
+            }
+            outcome
+        })
+    }
+
+    fn get(&self, key: BlobKey, index: u64) -> BlobWork<'_, Vec<u8>> {
+        let path = self.segment(key, index);
+        off_thread(move || fs::read(path))
+    }
+
+    fn delete(&self, key: BlobKey) -> BlobWork<'_, ()> {
+        let folder = self.folder(key);
+        off_thread(move || match fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => folder.parent().filter(|parent| parent.exists()).map_or(Ok(()), sync_folder),
+        })
+    }
+}
+
+fn store(
+    root: &Path,
+    folders: &Mutex<()>,
+    target: &Path,
+    temporary: &Path,
+    bytes: &[u8],
+) -> io::Result<()> {
+    let mut file = File::options().write(true).create_new(true).open(temporary)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    // Safe because every target lies in a folder of its own below the root.
+    let folder = target.parent().expect("a segment lies in a folder");
+    let making = folders.lock().unwrap_or_else(PoisonError::into_inner);
+    make_folders(root, folder)?;
+    drop(making);
+    fs::rename(temporary, target)?;
+    sync_folder(folder)
+}
+
+/// Makes the folder and flushes each parent that got a new entry.
+fn make_folders(root: &Path, folder: &Path) -> io::Result<()> {
+    if folder == root || folder.exists() {
+        return Ok(());
+    }
+    let Some(parent) = folder.parent() else { return Ok(()) };
+    make_folders(root, parent)?;
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    sync_folder(parent)
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> BlobWork<'static, T> {
+    Box::pin(async move {
+        let outcome = tokio::task::spawn_blocking(work).await;
+        let outcome = outcome.map_err(|error| BlobError::Unavailable(error.to_string()))?;
+        outcome.map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => BlobError::NotFound,
+            _ => BlobError::Unavailable(error.to_string()),
+        })
+    })
+}

@@ -1,0 +1,55 @@
+//! Where attachment ciphertext lies, segment by segment. Which message may use it, and its root, stand in the
+//! database; nothing here knows senders or messages.
+
+mod local;
+
+#[cfg(test)]
+mod contract;
+
+use std::future::Future;
+use std::pin::Pin;
+
+pub use local::LocalBlobs;
+
+/// Names one blob: 16 random bytes chosen by the server.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BlobKey(pub [u8; 16]);
+
+impl std::fmt::Display for BlobKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl std::fmt::Debug for BlobKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+/// Why a blob operation failed.
+#[derive(Debug, thiserror::Error)]
+pub enum BlobError {
+    /// The place could not do it (disk full, network); the same call may be repeated.
+    #[error("blob store not available: {0}")]
+    Unavailable(String),
+    /// No such segment.
+    #[error("no such segment")]
+    NotFound,
+}
+
+/// A future that borrows the store.
+pub type BlobWork<'a, T> = Pin<Box<dyn Future<Output = Result<T, BlobError>> + Send + 'a>>;
+
+/// A place for segments.
+pub trait BlobStore: Send + Sync + std::fmt::Debug + 'static {
+    /// Stores one segment, replacing what was there. When it answers `Ok`, the bytes and their name survive a power
+    /// cut. May be called twice, also at the same time; a reader sees the old or the new bytes, never a mixture.
+    fn put(&self, key: BlobKey, index: u64, bytes: Vec<u8>) -> BlobWork<'_, ()>;
+
+    /// Reads one whole segment. `NotFound` if it was never stored or its blob was deleted.
+    fn get(&self, key: BlobKey, index: u64) -> BlobWork<'_, Vec<u8>>;
+
+    /// Deletes all segments of a blob. `Ok` also if there are none; may be repeated after an error.
+    fn delete(&self, key: BlobKey) -> BlobWork<'_, ()>;
+}
