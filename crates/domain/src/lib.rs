@@ -8,6 +8,7 @@ pub mod card;
 pub mod chain;
 pub mod cleaning;
 pub mod code;
+pub mod decide;
 pub mod event;
 pub mod hash;
 pub mod head;

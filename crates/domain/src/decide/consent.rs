@@ -24,7 +24,8 @@ pub fn decide_consent(act: SignedAct<'_>, state: &ConsentState, moment: Moment) 
         return Err(Refusal::ConsentNotNewer { newest });
     }
     let Party::Mailbox(address) = &act.act.actor else { return Err(Refusal::NotFound) };
-    let event_type = act.act.act_type.event_type().filter(|t| matches!(t, EventType::Consent | EventType::ConsentRevoked));
+    let event_type =
+        act.act.act_type.event_type().filter(|t| matches!(t, EventType::Consent | EventType::ConsentRevoked));
     Ok(Event {
         event_type: event_type.ok_or(Refusal::NotFound)?,
         message_id: None,

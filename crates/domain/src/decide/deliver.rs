@@ -88,7 +88,11 @@ pub fn decide_deliver(
 ) -> Result<Delivered, Refusal> {
     let outer = command.outer;
     if let Some(existing) = state.existing {
-        return if existing == Some(command.hashes) { Ok(Delivered::Again) } else { Err(Refusal::MessageIdReused) };
+        return if existing == Some(command.hashes) {
+            Ok(Delivered::Again)
+        } else {
+            Err(Refusal::MessageIdReused)
+        };
     }
     if !state.signer_active {
         return Err(Refusal::KeyNotActive);
@@ -107,7 +111,7 @@ pub fn decide_deliver(
         return Err(Refusal::AttachmentNotReady { id });
     }
     let named = outer.recipient_head;
-    if named.generation != recipient.generation || state.named_link != Some(named.link_hash) {
+    if named.generation != recipient.generation || state.named_link != Some(named.head.link_hash) {
         return Err(Refusal::ChainStale { head: recipient.head, generation: recipient.generation });
     }
     if !recipient.accepts() || recipient.trust_level < outer.min_trust_level {

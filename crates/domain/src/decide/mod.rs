@@ -15,7 +15,7 @@ mod withdraw;
 #[cfg(test)]
 mod tests;
 
-pub use certify::{CertifyState, Certified, KnownAuthority, RevokeState, decide_certify, decide_revoke};
+pub use certify::{Certified, CertifyState, KnownAuthority, RevokeState, decide_certify, decide_revoke};
 pub use consent::{ConsentState, decide_consent, decide_settings};
 pub use deliver::{DeliverCommand, DeliverState, Delivered, RecipientState, decide_deliver};
 pub use erase::decide_erase;

@@ -95,7 +95,10 @@ pub const REASONS: &[(&str, &str)] = &[
     ("NOT_FOUND", "There is no such thing, or the caller may not know of it."),
     ("MESSAGE_ID_REUSED", "The message id stands for another message. Choose a new one."),
     ("ACT_ID_REUSED", "The act id stands for another act. Choose a new one."),
-    ("CHAIN_STALE", "Sealed for an old key of the recipient. Fetch the chain and seal again under the same id."),
+    (
+        "CHAIN_STALE",
+        "Sealed for an old key of the recipient. Fetch the chain and seal again under the same id.",
+    ),
     ("KEY_NOT_ACTIVE", "The key is unknown, revoked, not valid yet or no longer."),
     ("HEAD_NOT_NEWEST", "The act names an old head of the chain. Fetch the chain and sign again."),
     ("ACT_TIME_OFF", "The act's time is more than five minutes off. Sign again with the server's time."),

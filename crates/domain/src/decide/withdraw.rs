@@ -40,8 +40,7 @@ pub fn decide_withdraw(
 }
 
 fn deemed_day_has_come(message: &MessageState, law: WithdrawRules<'_>, moment: Moment) -> bool {
-    let facts =
-        Facts { accepted: message.accepted_at, available: message.available_at, ..Facts::default() };
+    let facts = Facts { accepted: message.accepted_at, available: message.available_at, ..Facts::default() };
     let legal = deemed_served(law.rules, message.regime, &facts, law.ags, moment.occurred_at);
     match (legal.and_then(|l| l.deemed_served), local_date(moment.occurred_at)) {
         (Some(deemed), Some(today)) => today >= deemed.date,
