@@ -1,5 +1,7 @@
 //! Wire types of the gRPC services (`proto/postfach/v1`) and their conversion to domain types; no rules, no I/O.
 
+pub mod convert;
+
 /// Messages, clients and servers, generated from `proto/postfach/v1`.
 #[allow(missing_docs, clippy::pedantic, clippy::unwrap_used)]
 pub mod v1 {

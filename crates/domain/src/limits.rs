@@ -119,7 +119,7 @@ limits! {
         "The body of one link.";
     DEVICES: usize = 16, "devices", Items, "TOO_MANY_DEVICES",
         "Active devices of one mailbox.";
-    DEVICE_NAME_LEN: usize = 1024, "device_name_bytes", Bytes, "LINK_INVALID",
+    DEVICE_NAME_LEN: usize = 4 * 1024, "device_name_bytes", Bytes, "LINK_INVALID",
         "The sealed name of a device.";
     WRAP_LEN: usize = 64 * 1024, "wrap_bytes", Bytes, "WRAP_TOO_LARGE",
         "The sealed mailbox seeds for one member.";

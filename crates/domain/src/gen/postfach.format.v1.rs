@@ -52,7 +52,7 @@ pub struct Device {
     /// Raw mlkem768x25519 recipient, 1216 bytes.
     #[prost(bytes = "vec", tag = "2")]
     pub age_recipient: ::prost::alloc::vec::Vec<u8>,
-    /// The name, sealed for the owner; opaque to everybody else, at most 1 KiB.
+    /// The name, sealed for the owner; opaque to everybody else, at most 4 KiB.
     #[prost(bytes = "vec", tag = "3")]
     pub name_sealed: ::prost::alloc::vec::Vec<u8>,
 }
