@@ -1,5 +1,7 @@
 //! Members of a chain: devices, the recovery key, and the mailbox key of a generation.
 
+use std::fmt;
+
 use prost::Message as _;
 
 use crate::chain::LinkError;
@@ -13,7 +15,7 @@ use crate::sign::{PublicKey, SecretKey};
 pub const AGE_RECIPIENT_LEN: usize = 1216;
 
 /// One device. Equality is that of the encoded bytes.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Device {
     /// The key that signs.
     pub sign_pub: PublicKey,
@@ -26,7 +28,7 @@ pub struct Device {
 }
 
 /// The recovery key.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Recovery {
     /// The key that signs.
     pub sign_pub: PublicKey,
@@ -37,7 +39,7 @@ pub struct Recovery {
 }
 
 /// The mailbox key of one generation.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Generation {
     /// Counts from 0.
     pub generation: u32,
@@ -45,6 +47,25 @@ pub struct Generation {
     pub recipient: Vec<u8>,
     /// The link from which it counts.
     pub from_seq: u32,
+}
+
+// Recipients are long and say nothing to people: members show themselves by their key.
+impl fmt::Debug for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Device({})", self.key_id)
+    }
+}
+
+impl fmt::Debug for Recovery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Recovery({})", self.key_id)
+    }
+}
+
+impl fmt::Debug for Generation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Generation({} from link {})", self.generation, self.from_seq)
+    }
 }
 
 impl Device {

@@ -8,6 +8,9 @@ mod link;
 mod member;
 mod ops;
 
+#[cfg(test)]
+mod tests;
+
 pub use build::{GenesisParts, LinkBuilder, make_genesis};
 pub use error::{ChainError, LinkError};
 pub use link::{Link, NewGeneration, Op, Proposed, address_of, link_hash};

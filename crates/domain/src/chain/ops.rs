@@ -108,7 +108,8 @@ pub(super) fn close(
 
 pub(super) fn propose(chain: &mut Chain, candidate: &Candidate<'_>, what: &Proposed) {
     let link = candidate.link;
-    let proposal = Proposal { link: candidate.head, signer: link.signer, time: link.time, what: what.clone() };
+    let proposal =
+        Proposal { link: candidate.head, signer: link.signer, time: link.time, what: what.clone() };
     chain.proposals.push(proposal);
 }
 
