@@ -4,21 +4,26 @@
 //! rule that logs only grow, and the checks of a reader (docs/spec, sections 2 to 6). Nothing here keeps files of its
 //! own or talks to a person: state goes in and out as plain structs, and the application stores them.
 
+mod base64_bytes;
 pub mod channel;
 pub mod client;
+pub mod directory;
 pub mod environment;
 pub mod error;
 mod evidence;
 pub mod keys;
 pub mod progress;
+pub mod receipts;
+pub mod sender;
 pub mod service;
+pub mod stages;
 pub mod state;
-pub mod token;
-
-mod base64_bytes;
 mod status;
+pub mod token;
+mod work;
 
 pub use client::{Client, ConnectOptions};
 pub use environment::{Clock, Environment};
 pub use error::Error;
+pub use evidence::{CertifiedKey, VerifiedEvent};
 pub use service::Service;

@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use postfach_domain::time::Timestamp;
+use postfach_ledger::follow::{TimeMark, TimeMarks};
 use serde::{Deserialize, Serialize};
 
 use crate::base64_bytes;
@@ -18,8 +20,8 @@ pub struct Trust {
     pub keys_log: LogMemory,
     /// Of the log of evidence.
     pub evidence_log: LogMemory,
-    /// The time below which no later event may be dated.
-    pub last_event: Option<LastEvent>,
+    /// Times before which no later event may be dated.
+    pub times: Vec<TimeSeen>,
     /// Highest chain head seen of each mailbox, by the address's text.
     pub pins: BTreeMap<String, Pin>,
     /// The owner's own chain, as signed.
@@ -38,9 +40,9 @@ pub struct LogMemory {
     pub unlinked: Vec<Vec<u8>>,
 }
 
-/// The newest time among events verified, and the size under which they were.
+/// The time of a verified event, and the size of the log under which it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LastEvent {
+pub struct TimeSeen {
     /// An event at or beyond this index must not be dated earlier.
     pub size: u64,
     /// Milliseconds since the Unix epoch.
@@ -91,12 +93,7 @@ impl Trust {
     pub fn absorb(&mut self, other: &Self) {
         self.keys_log.absorb(&other.keys_log);
         self.evidence_log.absorb(&other.evidence_log);
-        self.last_event = match (self.last_event, other.last_event) {
-            (Some(a), Some(b)) => {
-                Some(if (a.size, a.occurred_at) >= (b.size, b.occurred_at) { a } else { b })
-            }
-            (a, b) => a.or(b),
-        };
+        other.times.iter().for_each(|time| self.see_time(time.size, Timestamp(time.occurred_at)));
         for (address, pin) in &other.pins {
             match self.pins.get(address) {
                 Some(known) if known.seq >= pin.seq => {}
@@ -110,6 +107,26 @@ impl Trust {
         if length(&other.own_chain) > length(&self.own_chain) {
             self.own_chain.clone_from(&other.own_chain);
         }
+    }
+}
+
+impl Trust {
+    /// True where an event that stands behind a size seen before is dated before an event under that size.
+    pub(crate) fn is_back_dated(&self, index: u64, occurred_at: Timestamp) -> bool {
+        self.time_marks().is_back_dated(index, occurred_at)
+    }
+
+    /// Remembers the time of an event verified under a log of `size`.
+    pub(crate) fn see_time(&mut self, size: u64, occurred_at: Timestamp) {
+        let mut marks = self.time_marks();
+        marks.add(TimeMark { size, occurred_at });
+        let seen = |mark: &TimeMark| TimeSeen { size: mark.size, occurred_at: mark.occurred_at.0 };
+        self.times = marks.as_slice().iter().map(seen).collect();
+    }
+
+    fn time_marks(&self) -> TimeMarks {
+        let mark = |seen: &TimeSeen| TimeMark { size: seen.size, occurred_at: Timestamp(seen.occurred_at) };
+        TimeMarks::restore(self.times.iter().map(mark))
     }
 }
 
@@ -170,12 +187,15 @@ mod tests {
     fn pins_and_times_only_grow() {
         let with = |seq, size| {
             let pin = Pin { seq, link_hash: format!("{seq}") };
-            let last_event = Some(LastEvent { size, occurred_at: size });
-            Trust { pins: BTreeMap::from([("a".to_owned(), pin)]), last_event, ..Trust::default() }
+            let mut trust = Trust { pins: BTreeMap::from([("a".to_owned(), pin)]), ..Trust::default() };
+            trust.see_time(size, Timestamp(size));
+            trust
         };
         let mut state = with(3, 10);
         state.absorb(&with(2, 20));
-        assert_eq!((state.pins["a"].seq, state.last_event.unwrap().size), (3, 20));
+        assert_eq!(state.pins["a"].seq, 3);
+        assert!(state.is_back_dated(20, Timestamp(19)));
+        assert!(!state.is_back_dated(19, Timestamp(19)));
     }
 
     #[test]

@@ -1,0 +1,157 @@
+//! What a sender does after a message was accepted: take it back, and read again what was sent.
+
+use postfach_domain::act::{Act, ActType, MessageRef};
+use postfach_domain::event::EventType;
+use postfach_domain::id::{ActId, MessageId};
+use postfach_domain::outer::Outer;
+use postfach_domain::submission::Hashes;
+use postfach_envelope::open::{OpenedCover, OpenedLetter, Received, open_cover};
+use postfach_envelope::{Unlock, open_sender_copy};
+use postfach_proto::v1;
+use postfach_proto::v1::delivery_service_client::DeliveryServiceClient;
+
+use super::Sender;
+use crate::client::{MAX_ANSWER, Pace};
+use crate::error::{Error, EvidenceFault};
+use crate::evidence::VerifiedEvent;
+use crate::receipts::History;
+use crate::work::blocking;
+
+/// A message as it was sent.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct SentMessage {
+    /// What the server reads.
+    pub outer: Outer,
+    /// The opened cover.
+    pub cover: OpenedCover,
+    /// The opened letter.
+    pub letter: OpenedLetter,
+}
+
+impl Sender {
+    /// What became of a message, with a receipt for each event.
+    pub async fn history(&self, message_id: MessageId) -> Result<History, Error> {
+        self.client.history(message_id).await
+    }
+
+    /// Takes a message back, where it was neither handed over nor served.
+    pub async fn withdraw(&self, message_id: MessageId) -> Result<VerifiedEvent, Error> {
+        let hashes = self.accepted_hashes(message_id).await?;
+        let act_id = ActId(self.client.environment().random_bytes());
+        let message = MessageRef { message_id, outer_hash: hashes.outer, letter_hash: hashes.letter };
+        let sign = |time| {
+            let act = Act {
+                origin: self.client.service().origin.clone(),
+                act_id,
+                act_type: ActType::Withdrawn,
+                actor: self.party.clone(),
+                signer: self.key.key_id(),
+                actor_head: None,
+                message: Some(message),
+                time,
+                reason: String::new(),
+                details: Vec::new(),
+            };
+            v1::WithdrawRequest { act: Some(act.sign(&self.key)) }
+        };
+        let answer = self
+            .client
+            .call_signed(sign, |channel, request| async move {
+                DeliveryServiceClient::new(channel).withdraw(request).await
+            })
+            .await?;
+        let seen = self.client.observe(answer.checkpoints.as_ref())?;
+        let logged = answer.event.ok_or_else(|| Error::answer("no event"))?;
+        let verified = self.client.verify_event(&logged, &seen)?;
+        verified.expect(EventType::Withdrawn, Some(message_id))?;
+        // Another clerk of ours may have withdrawn it before; then the act is theirs.
+        let (_, act) = verified.signed_act()?;
+        if act.actor != self.party || (act.signer == self.key.key_id() && act.act_id != act_id) {
+            return Err(verified.fault("it carries another act than ours"));
+        }
+        if act.signer == self.key.key_id() {
+            verified.check_act(&self.key.public())?;
+        }
+        self.client.settle().await?;
+        Ok(verified)
+    }
+
+    /// Opens a sent message again through its sender copy.
+    pub async fn read_sent(&self, message_id: MessageId) -> Result<SentMessage, Error> {
+        let answer = self.delivery(message_id, true).await?;
+        let hashes = self.hashes_in(&answer, message_id)?;
+        let erased = || Error::NotFound { reason: "ERASED".to_owned(), request_id: None };
+        let submission = answer.submission.ok_or_else(erased)?;
+        self.client.settle().await?;
+        let sender = self.clone();
+        blocking(move |_| sender.open_sent(&submission, hashes)).await
+    }
+
+    fn open_sent(&self, submission: &v1::Submission, hashes: Hashes) -> Result<SentMessage, Error> {
+        let undecryptable = |reason: String| Error::CannotDecrypt { what: "the sender copy", reason };
+        let own = self.mailbox.generations.values().rev();
+        let mut opened = own.map(|key| open_sender_copy(&submission.sender_copy, key));
+        let keys = opened
+            .find_map(Result::ok)
+            .ok_or_else(|| undecryptable("no key of this device opens it".to_owned()))?;
+        let outer = Outer::parse(&submission.outer).map_err(|e| Error::answer(e.to_string()))?;
+        let signer = self.key.public();
+        let received = Received {
+            origin: &self.client.service().origin,
+            recipient: outer.recipient,
+            signer: &signer,
+            hashes,
+            outer: &submission.outer,
+        };
+        let cover = open_cover(&received, &submission.cover_envelope, Unlock::FileKey(&keys.cover))
+            .map_err(|e| undecryptable(e.to_string()))?;
+        let letter = cover
+            .open_letter(&submission.letter_envelope, Unlock::FileKey(&keys.letter))
+            .map_err(|e| undecryptable(e.to_string()))?;
+        Ok(SentMessage { outer, cover, letter })
+    }
+
+    async fn accepted_hashes(&self, message_id: MessageId) -> Result<Hashes, Error> {
+        let answer = self.delivery(message_id, false).await?;
+        self.hashes_in(&answer, message_id)
+    }
+
+    async fn delivery(
+        &self,
+        message_id: MessageId,
+        include_content: bool,
+    ) -> Result<v1::GetDeliveryResponse, Error> {
+        let request = v1::GetDeliveryRequest { message_id: message_id.to_vec(), include_content };
+        self.client
+            .call(Pace::Normal, request, |channel, request| async move {
+                DeliveryServiceClient::new(channel)
+                    .max_decoding_message_size(MAX_ANSWER)
+                    .get_delivery(request)
+                    .await
+            })
+            .await
+    }
+
+    /// The hashes that the log says we submitted, checked with our own signature where it is ours.
+    fn hashes_in(&self, answer: &v1::GetDeliveryResponse, message_id: MessageId) -> Result<Hashes, Error> {
+        use postfach_domain::event::EventSigned;
+        let seen = self.client.observe(answer.checkpoints.as_ref())?;
+        for logged in answer.events.iter().filter(|logged| !logged.event.is_empty()) {
+            let verified = self.client.verify_event(logged, &seen)?;
+            if verified.event.event_type != EventType::Accepted {
+                continue;
+            }
+            verified.expect(EventType::Accepted, Some(message_id))?;
+            let hashes = verified.event.hashes.ok_or_else(|| verified.fault("it has no hashes"))?;
+            let ours = matches!(&verified.event.signed, Some(EventSigned::Submission(signature))
+                if signature.key_id != self.key.key_id().as_bytes()
+                    || hashes.verify(&self.key.public(), signature).is_ok());
+            if verified.event.sender.as_ref() != Some(&self.party) || !ours {
+                return Err(verified.fault("it is not what we submitted"));
+            }
+            return Ok(hashes);
+        }
+        Err(Error::evidence(EvidenceFault::Answer("no ACCEPTED event".to_owned())))
+    }
+}
