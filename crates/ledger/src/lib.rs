@@ -9,6 +9,7 @@ pub mod leaf;
 pub mod nodes;
 pub mod proof;
 pub mod receipt;
+pub mod scan;
 #[cfg(test)]
 mod testing;
 pub mod tile;

@@ -1,9 +1,13 @@
 //! Receipts (docs/spec, section 5): one file that proves one event to anybody who holds the service card, offline.
 //! Here is the file's one spelling; `verify` judges what it says.
 
+mod party;
+mod verify;
+
 use postfach_domain::format;
 use prost::Message as _;
 
+pub use self::verify::{ReceiptError, Trust, TrustError, VerifiedReceipt, verify};
 use crate::tlog_proof::{TlogProof, TlogProofError};
 
 /// First bytes of the file: the name and version 1.
