@@ -41,11 +41,12 @@ CREATE TABLE mailbox (
     closed_at    BIGINT
 );
 
--- To whom a mailbox consented: '' stands for every authority. Revoked ones stay, with the time.
+-- The newest consent act of a mailbox for one authority, or ('') for all: either granted or revoked. Of the two rows that
+-- concern an authority, the newer one counts.
 CREATE TABLE consent (
     mailbox_no   BIGINT NOT NULL,
     authority_id TEXT   NOT NULL,
-    granted_at   BIGINT NOT NULL,
+    granted_at   BIGINT,
     revoked_at   BIGINT,
     PRIMARY KEY (mailbox_no, authority_id)
 ) WITHOUT ROWID;
@@ -97,6 +98,8 @@ CREATE TABLE authority_key (
     key_id            BLOB   PRIMARY KEY,
     authority_no      BIGINT NOT NULL,
     public            BLOB   NOT NULL,
+    -- Seat, eight digits; empty where unknown.
+    ags               TEXT   NOT NULL,
     not_before        BIGINT NOT NULL,
     -- 0: no end.
     not_after         BIGINT NOT NULL,

@@ -1,5 +1,6 @@
 //! Why a use case did not do what was asked, sorted by what the caller can do about it.
 
+use postfach_domain::decide::Refusal;
 use postfach_domain::time::Timestamp;
 
 use crate::storage::StoreError;
@@ -51,6 +52,15 @@ impl AppError {
     }
 }
 
+impl From<Refusal> for AppError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NotFound => Self::NotFound,
+            other => Self::Refused(other),
+        }
+    }
+}
+
 impl From<StoreError> for AppError {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "storage");
@@ -59,11 +69,4 @@ impl From<StoreError> for AppError {
             StoreError::Corrupt(_) => Self::Internal,
         }
     }
-}
-
-/// A rule that says no.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// Stable reason code.
-    pub reason: &'static str,
 }

@@ -16,7 +16,8 @@ use postfach_domain::time::Timestamp;
 use postfach_ledger::tile::Resource;
 use postfach_ledger::vkey::LogSigner;
 
-pub use error::{AppError, Refusal};
+pub use error::AppError;
+pub use postfach_domain::decide::Refusal;
 pub use types::*;
 
 /// What a deployment is made of besides its store.

@@ -1,4 +1,4 @@
-//! Segments as files in a folder: `ab/cd/<key>/<index>`. A segment is written beside its name, flushed, renamed, and the
+//! Segments as files in a folder: `ab/cd/<blob>/<index>-<leaf>`. A segment is written beside its name, flushed, renamed, and the
 //! folders are flushed before the answer.
 
 use std::fs::{self, File};
@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{BlobError, BlobKey, BlobStore, BlobWork};
+use bytes::Bytes;
+
+use super::{BlobError, BlobKey, BlobStore, BlobWork, SegmentName};
 
 /// Blobs in a local folder.
 #[derive(Debug)]
@@ -32,13 +34,13 @@ impl LocalBlobs {
         Ok(Self { root: root.to_owned(), counter: AtomicU64::new(0), folders: Arc::default() })
     }
 
-    fn folder(&self, key: BlobKey) -> PathBuf {
-        let name = key.to_string();
+    fn folder(&self, blob: BlobKey) -> PathBuf {
+        let name = blob.to_string();
         self.root.join(&name[..2]).join(&name[2..4]).join(name)
     }
 
-    fn segment(&self, key: BlobKey, index: u64) -> PathBuf {
-        self.folder(key).join(index.to_string())
+    fn segment(&self, name: SegmentName) -> PathBuf {
+        self.folder(name.blob).join(format!("{}-{}", name.index, name.leaf))
     }
 
     fn temporary(&self) -> PathBuf {
@@ -47,8 +49,8 @@ impl LocalBlobs {
 }
 
 impl BlobStore for LocalBlobs {
-    fn put(&self, key: BlobKey, index: u64, bytes: Vec<u8>) -> BlobWork<'_, ()> {
-        let (root, target, temporary) = (self.root.clone(), self.segment(key, index), self.temporary());
+    fn put(&self, name: SegmentName, bytes: Bytes) -> BlobWork<'_, ()> {
+        let (root, target, temporary) = (self.root.clone(), self.segment(name), self.temporary());
         let folders = self.folders.clone();
         off_thread(move || {
             let outcome = store(&root, &folders, &target, &temporary, &bytes);
@@ -60,13 +62,13 @@ impl BlobStore for LocalBlobs {
         })
     }
 
-    fn get(&self, key: BlobKey, index: u64) -> BlobWork<'_, Vec<u8>> {
-        let path = self.segment(key, index);
-        off_thread(move || fs::read(path))
+    fn get(&self, name: SegmentName) -> BlobWork<'_, Bytes> {
+        let path = self.segment(name);
+        off_thread(move || fs::read(path).map(Bytes::from))
     }
 
-    fn delete(&self, key: BlobKey) -> BlobWork<'_, ()> {
-        let folder = self.folder(key);
+    fn delete(&self, blob: BlobKey) -> BlobWork<'_, ()> {
+        let folder = self.folder(blob);
         off_thread(move || match fs::remove_dir_all(&folder) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => folder.parent().filter(|parent| parent.exists()).map_or(Ok(()), sync_folder),

@@ -9,6 +9,9 @@ mod contract;
 use std::future::Future;
 use std::pin::Pin;
 
+use bytes::Bytes;
+use postfach_domain::hash::Digest;
+
 pub use local::LocalBlobs;
 
 /// Names one blob: 16 random bytes chosen by the server.
@@ -27,6 +30,18 @@ impl std::fmt::Debug for BlobKey {
     }
 }
 
+/// Names one segment. The leaf hash (SPEC 4) is part of the name: other bytes for the same index never replace what an
+/// earlier write stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SegmentName {
+    /// Its blob.
+    pub blob: BlobKey,
+    /// Position in the ciphertext.
+    pub index: u64,
+    /// Leaf hash of its bytes.
+    pub leaf: Digest,
+}
+
 /// Why a blob operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum BlobError {
@@ -43,13 +58,13 @@ pub type BlobWork<'a, T> = Pin<Box<dyn Future<Output = Result<T, BlobError>> + S
 
 /// A place for segments.
 pub trait BlobStore: Send + Sync + std::fmt::Debug + 'static {
-    /// Stores one segment, replacing what was there. When it answers `Ok`, the bytes and their name survive a power
-    /// cut. May be called twice, also at the same time; a reader sees the old or the new bytes, never a mixture.
-    fn put(&self, key: BlobKey, index: u64, bytes: Vec<u8>) -> BlobWork<'_, ()>;
+    /// Stores one segment. When it answers `Ok`, the bytes and their name survive a power cut. May be called twice,
+    /// also at the same time; a reader sees all bytes or none.
+    fn put(&self, name: SegmentName, bytes: Bytes) -> BlobWork<'_, ()>;
 
     /// Reads one whole segment. `NotFound` if it was never stored or its blob was deleted.
-    fn get(&self, key: BlobKey, index: u64) -> BlobWork<'_, Vec<u8>>;
+    fn get(&self, name: SegmentName) -> BlobWork<'_, Bytes>;
 
     /// Deletes all segments of a blob. `Ok` also if there are none; may be repeated after an error.
-    fn delete(&self, key: BlobKey) -> BlobWork<'_, ()>;
+    fn delete(&self, blob: BlobKey) -> BlobWork<'_, ()>;
 }

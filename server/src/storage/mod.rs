@@ -50,7 +50,8 @@ pub trait Query: Send {
 }
 
 /// One transaction that may write. It sees its own writes and no one else's; only one is open at a time, the others
-/// wait. Dropped without `commit`, it leaves no trace.
+/// wait. Dropped without `commit`, it
+/// leaves no trace, but an engine may hold its lock until the next one begins.
 pub trait Tx: Query {
     /// Runs a statement that writes; answers how many rows it touched.
     fn execute(&mut self, sql: Sql, args: Vec<Value>) -> Work<'_, u64>;
@@ -58,6 +59,9 @@ pub trait Tx: Query {
     /// Makes everything durable. `Ok`: it is on disk and survives a power cut. `Err`: **unknown**, it may be stored
     /// or not, all of it or nothing; the caller finds out by reading.
     fn commit(self: Box<Self>) -> Work<'static, ()>;
+
+    /// Gives everything up and lets the next transaction in at once.
+    fn rollback(self: Box<Self>) -> Work<'static, ()>;
 }
 
 /// An engine.

@@ -206,6 +206,10 @@ impl Tx for SqliteTx {
     fn commit(mut self: Box<Self>) -> Work<'static, ()> {
         Box::pin(async move { self.slot.finish("COMMIT").await })
     }
+
+    fn rollback(mut self: Box<Self>) -> Work<'static, ()> {
+        Box::pin(async move { self.slot.finish("ROLLBACK").await })
+    }
 }
 
 /// The reading connections. Our own pool: sqlx's pings a connection each time it comes back, a hop to its thread.

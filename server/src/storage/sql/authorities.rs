@@ -66,6 +66,8 @@ pub struct AuthorityKeyRow {
     pub authority_id: AuthorityId,
     /// Ed25519 public key.
     pub public: [u8; 32],
+    /// Seat; empty where unknown.
+    pub ags: String,
     /// From when the certificate holds.
     pub not_before: Timestamp,
     /// Until when; `None` for no end.
@@ -74,6 +76,13 @@ pub struct AuthorityKeyRow {
     pub certificate_index: u64,
     /// Position of the revocation.
     pub revocation_index: Option<u64>,
+}
+
+impl AuthorityKeyRow {
+    /// May it sign at this instant? Certified by now, inside its validity, not revoked.
+    pub fn active(&self, at: Timestamp) -> bool {
+        self.revocation_index.is_none() && at >= self.not_before && self.not_after.is_none_or(|end| at <= end)
+    }
 }
 
 fn key_row(row: &mut Row) -> Result<AuthorityKeyRow, StoreError> {
@@ -86,6 +95,7 @@ fn key_row(row: &mut Row) -> Result<AuthorityKeyRow, StoreError> {
         not_after: Some(Timestamp(row.unsigned(5)?)).filter(|t| t.0 != 0),
         certificate_index: row.unsigned(6)?,
         revocation_index: row.opt_unsigned(7)?,
+        ags: row.text(8)?,
     })
 }
 
@@ -96,7 +106,7 @@ pub async fn keys(
 ) -> Result<Vec<AuthorityKeyRow>, StoreError> {
     static SELECT: InList = InList::new(
         "SELECT k.key_id, k.authority_no, a.authority_id, k.public, k.not_before, k.not_after,
-                k.certificate_index, k.revocation_index
+                k.certificate_index, k.revocation_index, k.ags
          FROM authority_key AS k JOIN authority AS a ON a.no = k.authority_no WHERE k.key_id IN {in}",
     );
     let rows = SELECT.fetch(query, key_ids.into_iter().map(|k| vec![k.as_bytes().into()]).collect()).await?;
@@ -147,16 +157,17 @@ fn statement(row: &mut Row) -> Result<Statements, StoreError> {
 /// Adds certified keys.
 pub async fn insert_keys(tx: &mut dyn Tx, keys: &[(AuthorityKeyRow, Signed)]) -> Result<(), StoreError> {
     static INSERT: ManyRows = ManyRows::new(
-        "INSERT INTO authority_key (key_id, authority_no, public, not_before, not_after, certificate,
+        "INSERT INTO authority_key (key_id, authority_no, public, ags, not_before, not_after, certificate,
                                     certificate_index)
          SELECT * FROM {v} AS v WHERE column1 IS NOT NULL",
-        7,
+        8,
     );
     let row = |(key, certificate): &(AuthorityKeyRow, Signed)| -> Vec<Value> {
         vec![
             key.key_id.as_bytes().into(),
             key.authority_no.into(),
             (&key.public).into(),
+            key.ags.as_str().into(),
             key.not_before.into(),
             key.not_after.unwrap_or_default().into(),
             certificate.encode_to_vec().into(),

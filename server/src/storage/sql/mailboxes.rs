@@ -293,31 +293,31 @@ pub async fn wraps(query: &mut dyn Query, mailbox_no: u64, member: KeyId) -> Res
         .collect()
 }
 
-/// One consent of a mailbox: for one authority or, without, for all.
+/// The newest consent act of a mailbox for one scope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Consent {
     /// Whose.
     pub mailbox_no: u64,
     /// To whom; `None` for every authority.
     pub authority: Option<AuthorityId>,
-    /// Time of the act that granted (or, if never granted, revoked) it.
-    pub granted_at: Timestamp,
-    /// Time of the act that revoked it.
-    pub revoked_at: Option<Timestamp>,
+    /// Time of the act.
+    pub time: Timestamp,
+    /// True where it grants, false where it revokes.
+    pub granted: bool,
 }
 
 fn consent(row: &mut Row) -> Result<Consent, StoreError> {
     let id = row.text(1)?;
     let authority = if id.is_empty() { None } else { Some(id.parse().map_err(|_| corrupt("authority id"))?) };
-    Ok(Consent {
-        mailbox_no: row.unsigned(0)?,
-        authority,
-        granted_at: Timestamp(row.unsigned(2)?),
-        revoked_at: row.opt_unsigned(3)?.map(Timestamp),
-    })
+    let (time, granted) = match (row.opt_unsigned(2)?, row.opt_unsigned(3)?) {
+        (Some(at), None) => (at, true),
+        (None, Some(at)) => (at, false),
+        _ => return Err(corrupt("consent")),
+    };
+    Ok(Consent { mailbox_no: row.unsigned(0)?, authority, time: Timestamp(time), granted })
 }
 
-/// All consents, standing and revoked, of these mailboxes that concern one of these authorities or all.
+/// The consents that exist among (mailbox, authority or all).
 pub async fn consents(
     query: &mut dyn Query,
     keys: impl IntoIterator<Item = (u64, Option<AuthorityId>)>,
@@ -353,8 +353,8 @@ pub async fn upsert_consents(tx: &mut dyn Tx, consents: &[&Consent]) -> Result<(
         vec![
             consent.mailbox_no.into(),
             consent.authority.as_ref().map_or("", AuthorityId::as_str).into(),
-            consent.granted_at.into(),
-            consent.revoked_at.map(|t| t.0).into(),
+            consent.granted.then_some(consent.time.0).into(),
+            (!consent.granted).then_some(consent.time.0).into(),
         ]
     };
     UPSERT.write(tx, consents.iter().map(row).collect()).await
@@ -386,13 +386,13 @@ pub struct Code {
     pub trust_level: TrustLevel,
     /// End of life.
     pub expires_at: Timestamp,
-    /// Who redeemed it.
-    pub mailbox_no: Option<u64>,
+    /// Who redeemed it: mailbox number and address.
+    pub redeemed_by: Option<(u64, Address)>,
 }
 
 impl std::fmt::Debug for Code {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Code({}, redeemed: {})", self.code_hash, self.mailbox_no.is_some())
+        write!(f, "Code({}, redeemed: {})", self.code_hash, self.redeemed_by.is_some())
     }
 }
 
@@ -402,19 +402,23 @@ pub async fn codes(
     hashes: impl IntoIterator<Item = &Digest>,
 ) -> Result<Vec<Code>, StoreError> {
     static SELECT: InList = InList::new(
-        "SELECT code_hash, activation_key, trust_level, expires_at, mailbox_no FROM activation_code
-         WHERE code_hash IN {in}",
+        "SELECT c.code_hash, c.activation_key, c.trust_level, c.expires_at, c.mailbox_no, m.address
+         FROM activation_code AS c LEFT JOIN mailbox AS m ON m.no = c.mailbox_no WHERE c.code_hash IN {in}",
     );
     let rows = SELECT.fetch(query, hashes.into_iter().map(|h| vec![h.as_bytes().into()]).collect()).await?;
     rows.into_iter()
         .map(|mut row| {
             let level = i32::try_from(row.int(2)?).ok().and_then(TrustLevel::from_wire);
+            let redeemed_by = match (row.opt_unsigned(4)?, row.opt_array(5)?) {
+                (Some(no), Some(address)) => Some((no, Address(address))),
+                _ => None,
+            };
             Ok(Code {
                 code_hash: digest(&mut row, 0)?,
                 activation_key: row.opt_array(1)?,
                 trust_level: level.ok_or_else(|| corrupt("trust level"))?,
                 expires_at: Timestamp(row.unsigned(3)?),
-                mailbox_no: row.opt_unsigned(4)?,
+                redeemed_by,
             })
         })
         .collect()
@@ -435,7 +439,7 @@ pub async fn upsert_codes(tx: &mut dyn Tx, codes: &[&Code]) -> Result<(), StoreE
             code.activation_key.map(|key| key.to_vec()).into(),
             i64::from(code.trust_level.to_wire()).into(),
             code.expires_at.into(),
-            code.mailbox_no.into(),
+            code.redeemed_by.map(|(no, _)| no).into(),
         ]
     };
     UPSERT.write(tx, codes.iter().map(row).collect()).await
