@@ -45,6 +45,7 @@ pub struct DeliverState<'a> {
 
 /// A mailbox as a sender meets it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // four facts of the database, independent of each other
 pub struct RecipientState {
     /// Newest link.
     pub head: ChainHead,
@@ -114,6 +115,8 @@ pub fn decide_deliver(
     if named.generation != recipient.generation || state.named_link != Some(named.head.link_hash) {
         return Err(Refusal::ChainStale { head: recipient.head, generation: recipient.generation });
     }
+    // A mailbox bound less well than the sender demands is refused like one that wants paper: the sender learns nothing
+    // about the person, and may send again under a new id when the level has risen.
     if !recipient.accepts() || recipient.trust_level < outer.min_trust_level {
         return Ok(Delivered::Refused(Box::new(event(EventType::Refused, command, 0, moment))));
     }

@@ -3,6 +3,7 @@
 //! Signatures, hashes and forms were checked before; whether a key *counts now* is decided here, under the head lock.
 //! Decisions of one batch follow each other on the same state, so states are small and plain.
 
+mod append_link;
 mod certify;
 mod consent;
 mod deliver;
@@ -15,6 +16,7 @@ mod withdraw;
 #[cfg(test)]
 mod tests;
 
+pub use append_link::{Appended, check_wraps, decide_append_link};
 pub use certify::{Certified, CertifyState, KnownAuthority, RevokeState, decide_certify, decide_revoke};
 pub use consent::{ConsentState, decide_consent, decide_settings};
 pub use deliver::{DeliverCommand, DeliverState, Delivered, RecipientState, decide_deliver};

@@ -1,7 +1,7 @@
 //! What a recipient may do with a message: take it, confirm, reject, dispute, delete (SPEC 3 and 5).
 
 use super::{ActorState, MessageState, Moment, Outcome, Refusal, SignedAct, act_event, check_actor};
-use crate::act::{ActType, reason};
+use crate::act::ActType;
 use crate::event::EventType;
 use crate::id::Party;
 
@@ -82,7 +82,8 @@ pub fn decide_confirm(
     act_event(EventType::Confirmed, act, message, moment)
 }
 
-/// All hashes match, and an inner check fails: the sender is at fault. Only what was handed over.
+/// All hashes match, and an inner check fails: the sender is at fault. Also before a hand-over, since the cover is checked
+/// before one is signed (SPEC 3).
 pub fn decide_reject(
     act: SignedAct<'_>,
     actor: &ActorState,
@@ -90,11 +91,11 @@ pub fn decide_reject(
     moment: Moment,
 ) -> Result<Outcome, Refusal> {
     check(ActType::RejectedByRecipient, act, actor, message, moment)?;
-    require_handed_over(message)?;
     act_event(EventType::RejectedByRecipient, act, message, moment)
 }
 
-/// The recipient says that something did not arrive. That a *letter* did not arrive can be said only after its hand-over.
+/// The recipient contradicts the service: something did not arrive, or not as it was signed. Also before a hand-over: a
+/// cover that differs from its signed hash is LETTER_NOT_RECEIVED too (SPEC 3).
 pub fn decide_dispute(
     act: SignedAct<'_>,
     actor: &ActorState,
@@ -102,9 +103,6 @@ pub fn decide_dispute(
     moment: Moment,
 ) -> Result<Outcome, Refusal> {
     check(ActType::Disputed, act, actor, message, moment)?;
-    if act.act.reason == reason::LETTER_NOT_RECEIVED {
-        require_handed_over(message)?;
-    }
     act_event(EventType::Disputed, act, message, moment)
 }
 

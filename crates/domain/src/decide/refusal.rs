@@ -1,5 +1,6 @@
 //! Why a rule says no, by what the caller can do about it. Reason codes are stable; docs/errors.md lists them.
 
+use crate::chain::LinkError;
 use crate::head::ChainHead;
 use crate::id::AttachmentId;
 use crate::time::Timestamp;
@@ -79,7 +80,12 @@ pub enum Refusal {
         head: ChainHead,
     },
     /// The link breaks a rule of the key chain.
-    LinkInvalid,
+    LinkInvalid {
+        /// Which one.
+        rule: LinkError,
+    },
+    /// Wraps did not come for exactly the members that need them. Seal for those of the new chain.
+    WrapsIncomplete,
     /// This authority id exists; a request for a further key carries no GENESIS.
     AuthorityExists,
     /// The first certificate of an authority comes with the GENESIS of its mailbox.
@@ -120,6 +126,10 @@ pub const REASONS: &[(&str, &str)] = &[
     ("MAILBOX_EXISTS", "A mailbox with this genesis exists already."),
     ("LINK_CONFLICT", "The chain has another link in this place. Fetch it and make a new link."),
     ("LINK_INVALID", "The link breaks a rule of the key chain."),
+    (
+        "WRAPS_INCOMPLETE",
+        "Wraps have to come for every active device and the recovery key, and for nobody else.",
+    ),
     ("AUTHORITY_EXISTS", "This authority exists. A request for a further key carries no GENESIS."),
     ("GENESIS_MISSING", "The first certificate of an authority comes with the GENESIS of its mailbox."),
     ("MAILBOX_MISMATCH", "The certificate names another mailbox than the authority's."),
@@ -154,7 +164,8 @@ impl Refusal {
             Self::CodeUsed => "CODE_USED",
             Self::MailboxExists => "MAILBOX_EXISTS",
             Self::LinkConflict { .. } => "LINK_CONFLICT",
-            Self::LinkInvalid => "LINK_INVALID",
+            Self::LinkInvalid { .. } => "LINK_INVALID",
+            Self::WrapsIncomplete => "WRAPS_INCOMPLETE",
             Self::AuthorityExists => "AUTHORITY_EXISTS",
             Self::GenesisMissing => "GENESIS_MISSING",
             Self::MailboxMismatch => "MAILBOX_MISMATCH",

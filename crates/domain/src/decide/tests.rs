@@ -271,16 +271,22 @@ fn a_letter_is_handed_over_once_and_only_while_it_is_there() {
 }
 
 #[test]
-fn only_what_was_handed_over_is_confirmed_rejected_or_missed() {
+fn only_what_was_handed_over_is_confirmed() {
     let unread = message(&[EventType::Accepted]);
-    let missed = Act { reason: reason::LETTER_NOT_RECEIVED.to_owned(), ..act(ActType::Disputed) };
-    for act in [act(ActType::Confirmed), act(ActType::RejectedByRecipient), missed] {
-        assert_eq!(decide(&act, &unread), Err(Refusal::NotHandedOver));
-    }
-    assert!(decide(&act(ActType::Disputed), &unread).is_ok());
+    assert_eq!(decide(&act(ActType::Confirmed), &unread), Err(Refusal::NotHandedOver));
     let confirmed = message(&[EventType::Accepted, EventType::HandedOver, EventType::Confirmed]);
     let stands = Ok(Outcome::Stands(EventType::Confirmed));
     assert_eq!(decide(&act(ActType::Confirmed), &confirmed), stands);
+}
+
+#[test]
+fn a_bad_cover_is_rejected_or_disputed_without_a_hand_over() {
+    let unread = message(&[EventType::Accepted]);
+    let missed = Act { reason: reason::LETTER_NOT_RECEIVED.to_owned(), ..act(ActType::Disputed) };
+    for act in [act(ActType::RejectedByRecipient), act(ActType::Disputed), missed] {
+        let Ok(Outcome::Log(event)) = decide(&act, &unread) else { panic!("not logged") };
+        assert_eq!(event.reason, act.reason);
+    }
 }
 
 #[test]
@@ -347,7 +353,9 @@ fn every_refusal_stands_in_the_table_once() {
     for (i, (reason, _)) in REASONS.iter().enumerate() {
         assert!(REASONS[..i].iter().all(|(other, _)| other != reason), "{reason} twice");
     }
-    for refusal in [Refusal::NotFound, Refusal::Lapsed, Refusal::KeyAlreadyCertified, Refusal::LinkInvalid] {
+    for refusal in
+        [Refusal::NotFound, Refusal::Lapsed, Refusal::KeyAlreadyCertified, Refusal::WrapsIncomplete]
+    {
         assert!(REASONS.iter().any(|(reason, _)| *reason == refusal.reason()));
     }
 }
