@@ -1,9 +1,10 @@
 //! One function for each kind of field. The caller passes the field's name as the wire knows it.
 
-use postfach_domain::format::{Party as WireParty, Signed, TrustLevel};
+use postfach_domain::format::{Party as WireParty, Signed};
 use postfach_domain::hash::Digest;
 use postfach_domain::id::{Address, AttachmentId, AuthorityId, IdError, KeyId, MessageId, Party};
 use postfach_domain::limits;
+use postfach_domain::outer::TrustLevel;
 
 use crate::v1;
 
@@ -125,10 +126,10 @@ pub fn wraps(field: &'static str, wraps: Vec<v1::Wrap>) -> Result<Vec<(KeyId, Ve
 
 /// A trust level; unspecified is basic.
 pub fn trust_level(field: &'static str, value: i32) -> Result<TrustLevel, FieldError> {
-    match TrustLevel::try_from(value) {
-        Ok(TrustLevel::Unspecified) => Ok(TrustLevel::Basic),
-        Ok(level) => Ok(level),
-        Err(_) => wrong(field, format!("{value} is no trust level")),
+    match value {
+        0 => Ok(TrustLevel::Basic),
+        value => TrustLevel::from_wire(value)
+            .map_or_else(|| wrong(field, format!("{value} is no trust level")), Ok),
     }
 }
 

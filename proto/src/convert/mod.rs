@@ -4,6 +4,6 @@
 mod field;
 
 pub use field::{
-    FieldError, act, address, attachment_id, authority_id, bytes32, digest, key_id, message_id, optional_signed,
-    party, required, signed, sizes, trust_level, wraps,
+    FieldError, act, address, attachment_id, authority_id, bytes32, digest, key_id, message_id,
+    optional_signed, party, required, signed, sizes, trust_level, wraps,
 };

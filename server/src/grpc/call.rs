@@ -1,0 +1,132 @@
+//! What every gRPC call has in common: a request id, a deadline, the language of its errors, one log line. It reads
+//! headers only, never a message.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use http::header::{ACCEPT_LANGUAGE, CONTENT_TYPE};
+use http::{HeaderMap, StatusCode};
+use postfach_domain::limits;
+use tokio::time::Instant;
+use tonic::{Code, Status};
+
+use super::reasons::Language;
+use super::status::{self, Common};
+
+/// Longest deadline that a caller can ask for.
+const MAX_DEADLINE: Duration = Duration::from_secs(600);
+
+/// What the layer works with.
+#[derive(Clone)]
+pub struct CallLayer {
+    domain: Arc<str>,
+    /// Tells the calls of two runs of the server apart.
+    run: u64,
+    count: Arc<AtomicU64>,
+}
+
+impl CallLayer {
+    /// `domain` is the deployment's origin, `run` a random number of this run.
+    pub fn new(domain: &str, run: u64) -> Self {
+        Self { domain: domain.into(), run, count: Arc::default() }
+    }
+
+    fn common(&self, headers: &HeaderMap) -> Common {
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        let accepted = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        Common {
+            request_id: format!("{:08x}-{number:x}", self.run & 0xffff_ffff),
+            language: Language::from_accept(accepted),
+            domain: self.domain.to_string(),
+        }
+    }
+}
+
+/// Answers 404 to what is not gRPC, before gRPC-Web would call it a bad request.
+pub async fn only_grpc(request: Request, next: Next) -> Response {
+    let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if content_type.is_some_and(|value| value.starts_with("application/grpc")) {
+        next.run(request).await
+    } else {
+        StatusCode::NOT_FOUND.into_response()
+    }
+}
+
+/// See the module.
+pub async fn common(State(layer): State<CallLayer>, mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let method = request.uri().path().to_owned();
+    let common = layer.common(request.headers());
+    let deadline = deadline(request.headers());
+    request.extensions_mut().insert(common.clone());
+
+    let response = match tokio::time::timeout(deadline, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => status::deadline_exceeded().into_http(),
+    };
+    let failed = Status::from_header_map(response.headers()).filter(|status| status.code() != Code::Ok);
+    let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let Some(failed) = failed else {
+        tracing::debug!(method, duration_ms, request = common.request_id, "call answered");
+        return response;
+    };
+    let complete = status::complete(&failed, &common);
+    let code = complete.code();
+    if code == Code::Internal {
+        tracing::error!(method, ?code, duration_ms, request = common.request_id, "call failed");
+    } else {
+        tracing::info!(method, ?code, duration_ms, request = common.request_id, "call refused");
+    }
+    complete.into_http::<Body>()
+}
+
+/// The caller's `grpc-timeout`, else the default.
+fn deadline(headers: &HeaderMap) -> Duration {
+    headers
+        .get("grpc-timeout")
+        .and_then(|value| parse_timeout(value.to_str().ok()?))
+        .map_or(Duration::from_secs(limits::DEADLINE_SECONDS), |wanted| wanted.min(MAX_DEADLINE))
+}
+
+/// At most eight digits and a unit (gRPC over HTTP/2, "Timeout").
+fn parse_timeout(text: &str) -> Option<Duration> {
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if !(1..=8).contains(&digits.len()) || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let value: u64 = digits.parse().ok()?;
+    Some(match unit {
+        "H" => Duration::from_secs(value * 3600),
+        "M" => Duration::from_secs(value * 60),
+        "S" => Duration::from_secs(value),
+        "m" => Duration::from_millis(value),
+        "u" => Duration::from_micros(value),
+        "n" => Duration::from_nanos(value),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn timeouts_are_read_as_grpc_writes_them() {
+        assert_eq!(parse_timeout("1S"), Some(Duration::from_secs(1)));
+        assert_eq!(parse_timeout("99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
+        assert_eq!(parse_timeout("250m"), Some(Duration::from_millis(250)));
+        for bad in ["", "S", "1", "1s", "-1S", "+1S", "123456789S", "1.5S", "é"] {
+            assert_eq!(parse_timeout(bad), None, "{bad}");
+        }
+        let mut headers = HeaderMap::new();
+        assert_eq!(deadline(&headers), Duration::from_secs(30));
+        headers.insert("grpc-timeout", "99999999H".parse().unwrap());
+        assert_eq!(deadline(&headers), MAX_DEADLINE);
+    }
+}

@@ -1,0 +1,3 @@
+//! `postfachd init`.
+
+pub mod certificate;
