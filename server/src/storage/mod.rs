@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+pub mod audit;
 mod many;
 pub mod sql;
 mod sqlite;

@@ -23,7 +23,7 @@ const WRITER_CACHE: &str = "-65536";
 /// Pages in each reader's cache: 16 MiB.
 const READER_CACHE: &str = "-16384";
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/sqlite");
+pub(super) static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/sqlite");
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
@@ -283,7 +283,7 @@ async fn plain(connection: &mut SqliteConnection, sql: &'static str) -> Result<(
     Ok(())
 }
 
-async fn fetch(
+pub(super) async fn fetch(
     connection: &mut SqliteConnection,
     sql: Sql,
     args: Vec<Value>,
