@@ -111,7 +111,7 @@ async fn connect(
     let stream = TcpStream::connect((target.host.as_str(), target.port)).await?;
     stream.set_nodelay(true)?;
     connector.connect(name, stream).await.map_err(|error| {
-        let is_tls = error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
+        let is_tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some();
         if is_tls { std::io::Error::other(TlsFailure(error.to_string())) } else { error }
     })
 }

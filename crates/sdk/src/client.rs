@@ -29,7 +29,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// What a transfer of up to one segment may take on a slow line.
-const TRANSFER_LIMIT: Duration = Duration::from_secs(120);
+const TRANSFER_LIMIT: Duration = Duration::from_mins(2);
 
 /// How to reach the service.
 #[derive(Debug, Clone)]
@@ -132,11 +132,6 @@ impl Client {
         tracing::warn!(offset_ms = offset, "the server's clock differs; signing again with its time");
     }
 
-    /// The caller's key and party.
-    pub(crate) fn caller(&self) -> Result<&Arc<TokenSource>, Error> {
-        self.caller.as_ref().ok_or_else(|| Error::bad_input("caller", "this call needs a key"))
-    }
-
     /// One call, tried until it is answered or the time is up. Every call of this service may be sent twice: ids and
     /// acts are chosen by the caller.
     pub(crate) async fn call<Req, Res, Fut>(
@@ -197,8 +192,8 @@ impl Client {
             let mut attempt = Request::new(request());
             attempt.set_timeout(limit);
             self.authorise(&mut attempt).map_err(Failed::Other)?;
-            let sent = send(self.channel.clone(), attempt);
-            let status = match tokio::time::timeout(limit, sent).await {
+            let answering = send(self.channel.clone(), attempt);
+            let status = match tokio::time::timeout(limit, answering).await {
                 Ok(Ok(answer)) => return Ok(answer.into_inner()),
                 Ok(Err(status)) => status,
                 Err(_) => Status::deadline_exceeded("no answer in time"),
@@ -207,12 +202,13 @@ impl Client {
                 return Err(Failed::Other(Error::NotTheService { detail }));
             }
             let failure = Failure::of(&status);
-            if failure.is_unauthenticated() && !clock_corrected {
-                if let Some(time) = failure.server_time {
-                    clock_corrected = true;
-                    self.correct_clock(time);
-                    continue;
-                }
+            if failure.is_unauthenticated()
+                && !clock_corrected
+                && let Some(time) = failure.server_time
+            {
+                clock_corrected = true;
+                self.correct_clock(time);
+                continue;
             }
             if !failure.is_transient() {
                 return Err(Failed::Status(failure));
@@ -256,6 +252,9 @@ enum Failed {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("origin", &self.service.origin).field("caller", &self.caller).finish()
+        f.debug_struct("Client")
+            .field("origin", &self.service.origin)
+            .field("caller", &self.caller)
+            .finish_non_exhaustive()
     }
 }

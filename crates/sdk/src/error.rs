@@ -188,6 +188,9 @@ pub enum EvidenceFault {
     /// A certificate or revocation.
     #[error("a certificate does not verify: {0}")]
     Certificate(String),
+    /// Stored bytes of an attachment that are not the signed ones.
+    #[error("an attachment is not the one that was signed: {0}")]
+    Attachment(String),
     /// A receipt.
     #[error("the receipt does not verify: {0}")]
     Receipt(String),
@@ -218,6 +221,7 @@ impl Error {
     }
 
     /// A wrong input.
+    #[allow(clippy::needless_pass_by_value)] // takes texts and errors alike, also from map_err
     pub(crate) fn bad_input(field: impl Into<String>, reason: impl ToString) -> Self {
         Self::BadInput { field: field.into(), reason: reason.to_string() }
     }

@@ -4,6 +4,7 @@
 //! rule that logs only grow, and the checks of a reader (docs/spec, sections 2 to 6). Nothing here keeps files of its
 //! own or talks to a person: state goes in and out as plain structs, and the application stores them.
 
+pub mod authority_request;
 mod base64_bytes;
 pub mod channel;
 pub mod client;
@@ -11,7 +12,9 @@ pub mod directory;
 pub mod environment;
 pub mod error;
 mod evidence;
+mod files;
 pub mod keys;
+pub mod mailbox;
 pub mod progress;
 pub mod receipts;
 pub mod sender;
@@ -19,6 +22,8 @@ pub mod service;
 pub mod stages;
 pub mod state;
 mod status;
+#[cfg(test)]
+mod testing;
 pub mod token;
 mod work;
 

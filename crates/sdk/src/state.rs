@@ -76,15 +76,50 @@ pub struct SyncState {
     pub cursor: String,
     /// What was seen of each sender, by issuer text.
     pub pairs: BTreeMap<String, PairState>,
+    /// Messages whose covers are asked for again later.
+    pub waiting: Vec<Waiting>,
 }
 
 /// Numbers of the messages of one sender.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct PairState {
     /// Highest `pair_seq` seen.
     pub highest: u64,
-    /// Numbers below it that were not seen, and not explained by an erasure.
+    /// Numbers below it that were not seen, and not explained by an erasure; at most 1,000 are listed.
     pub missing: BTreeSet<u64>,
+    /// How many more are missing.
+    pub unlisted: u64,
+}
+
+/// A message whose cover was not available when it came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// Where its page began.
+    pub cursor: String,
+    /// Place of its ACCEPTED event in the evidence log.
+    pub index: u64,
+    /// When to ask again, milliseconds since the Unix epoch.
+    pub available_at: u64,
+}
+
+/// Missing numbers that are listed for one sender.
+const LISTED: usize = 1000;
+
+impl PairState {
+    /// A number came; those between it and the highest are missing.
+    pub(crate) fn skip_to(&mut self, number: u64) {
+        let gap = number.saturating_sub(self.highest).saturating_sub(1);
+        let room = LISTED.saturating_sub(self.missing.len());
+        self.missing.extend((self.highest + 1..number).take(room));
+        self.unlisted = self.unlisted.saturating_add(gap.saturating_sub(room as u64));
+        self.highest = number;
+    }
+
+    /// How many numbers are missing.
+    pub fn missing_count(&self) -> u64 {
+        self.unlisted.saturating_add(self.missing.len() as u64)
+    }
 }
 
 impl Trust {
@@ -196,6 +231,18 @@ mod tests {
         assert_eq!(state.pins["a"].seq, 3);
         assert!(state.is_back_dated(20, Timestamp(19)));
         assert!(!state.is_back_dated(19, Timestamp(19)));
+    }
+
+    #[test]
+    fn gaps_are_listed_up_to_a_bound() {
+        let mut pair = PairState::default();
+        pair.skip_to(1);
+        assert_eq!(pair.missing_count(), 0);
+        pair.skip_to(4);
+        assert_eq!(pair.missing, BTreeSet::from([2, 3]));
+        pair.skip_to(u64::MAX);
+        assert_eq!(pair.missing.len(), LISTED);
+        assert_eq!(pair.missing_count(), u64::MAX - 3);
     }
 
     #[test]

@@ -22,7 +22,6 @@ const BUFFER: usize = 64 * 1024;
 
 /// One attachment of a letter, as the verified letter names it. It opens the file that the server stores.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Attachment {
     /// Chosen by the sender.
     pub id: AttachmentId,

@@ -49,6 +49,7 @@ impl CertifiedKey {
     }
 }
 
+#[allow(clippy::needless_pass_by_value)] // takes texts and errors alike, also from map_err
 fn fault(reason: impl ToString) -> Error {
     Error::evidence(EvidenceFault::Certificate(reason.to_string()))
 }

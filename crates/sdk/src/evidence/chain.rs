@@ -6,7 +6,7 @@ use postfach_domain::id::Address;
 use postfach_ledger::head::HeadStatement;
 use postfach_ledger::leaf::KeyLeaf;
 use postfach_proto::v1;
-use prost::Message as _;
+use prost::Message;
 
 use super::follow::{Seen, check_inclusion};
 use crate::client::Client;
@@ -36,7 +36,7 @@ impl ProvenChain {
 
     /// What to store.
     pub(crate) fn to_stored(&self) -> StoredChain {
-        let links = self.links.iter().map(|link| link.encode_to_vec()).collect();
+        let links = self.links.iter().map(Message::encode_to_vec).collect();
         StoredChain { links, indexes: self.indexes.clone() }
     }
 

@@ -37,17 +37,22 @@ impl VerifiedEvent {
     }
 
     /// An evidence error about this event.
+    #[allow(clippy::needless_pass_by_value)] // takes texts and errors alike, also from map_err
     pub(crate) fn fault(&self, reason: impl ToString) -> Error {
         let what = EvidenceFault::Event { index: self.index, reason: reason.to_string() };
-        let proof = vec![
+        Error::evidence_with(what, self.proof())
+    }
+
+    /// What to keep as proof.
+    fn proof(&self) -> Vec<(String, Vec<u8>)> {
+        vec![
             (format!("event-{}.bin", self.index), self.bytes.clone()),
             (format!("event-{}.salt", self.index), self.salt.to_vec()),
             (
                 format!("evidence-{}.checkpoint", self.checkpoint.checkpoint.size),
                 self.checkpoint.note.clone(),
             ),
-        ];
-        Error::evidence_with(what, proof)
+        ]
     }
 
     /// The act that made the event, as signed; an error where its type asks for one and it carries none, or where act
@@ -106,10 +111,7 @@ impl Client {
             back_dated
         });
         if back_dated {
-            let Error::Evidence(fault) = verified.fault("") else {
-                unreachable!("fault makes evidence errors")
-            };
-            return Err(Error::evidence_with(EvidenceFault::BackDated { index }, fault.proof));
+            return Err(Error::evidence_with(EvidenceFault::BackDated { index }, verified.proof()));
         }
         if seen.keys().is_ok_and(|keys| verified.event.keys_size > keys.checkpoint.size) {
             return Err(verified.fault("it names more keys than the log of keys has"));

@@ -103,7 +103,7 @@ impl Client {
 
     fn verify_note(&self, log: Log, note: &[u8]) -> Result<SignedCheckpoint, Error> {
         let verified = log.keys(self).verify(note, &self.service().witnesses).map_err(|e| {
-            let proof = vec![(format!("{:?}.checkpoint", log).to_lowercase(), note.to_vec())];
+            let proof = vec![(format!("{log:?}.checkpoint").to_lowercase(), note.to_vec())];
             Error::evidence_with(EvidenceFault::Checkpoint(e.to_string()), proof)
         })?;
         Ok(verified.signed)

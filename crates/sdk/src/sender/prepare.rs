@@ -18,6 +18,7 @@ use rand::Rng as _;
 use super::{FileToSend, NewMessage, OutboxAttachment, OutboxEntry, Sender};
 use crate::directory::Recipient;
 use crate::error::Error;
+use crate::files::{create_private, sync_folder};
 use crate::progress::Progress;
 use crate::work::{Cancel, Watched, blocking};
 
@@ -216,21 +217,6 @@ impl Sender {
         out.get_ref().sync_all().map_err(local)?;
         Ok(sealed)
     }
-}
-
-/// A file that only its owner may read.
-pub(crate) fn create_private(path: &Path) -> std::io::Result<File> {
-    let mut options = File::options();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
-/// Makes new names in a folder durable.
-pub(crate) fn sync_folder(folder: &Path) -> Result<(), Error> {
-    let sync = || if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) };
-    sync().map_err(|e| Error::local(folder.display().to_string(), e))
 }
 
 fn spool_name(id: &AttachmentId) -> String {
