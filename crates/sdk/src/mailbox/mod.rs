@@ -9,6 +9,8 @@ mod read;
 mod record;
 mod register;
 mod sync;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 pub use attachment::SavedAttachment;

@@ -155,9 +155,7 @@ impl Mailbox {
         }
         let checked = self.check_page(&answer, &seen).await?;
         let mut next = state.clone();
-        let mut page =
-            Sorter { mailbox: self, memory, state: &mut next, cursor: &first, known: HashMap::new() }
-                .sort(checked)?;
+        let mut page = Sorter::new(self, memory, &mut next, &first).sort(checked)?;
         next.cursor.clone_from(&answer.next_cursor);
         page.has_more = answer.has_more;
         if !page.has_more {
@@ -217,7 +215,11 @@ impl Mailbox {
     }
 
     /// Verifies all events of a page, and checks its messages on all processors.
-    async fn check_page(&self, answer: &v1::SyncResponse, seen: &Seen) -> Result<Vec<Item>, Error> {
+    pub(super) async fn check_page(
+        &self,
+        answer: &v1::SyncResponse,
+        seen: &Seen,
+    ) -> Result<Vec<Item>, Error> {
         let certificates: Vec<CertifiedKey> = answer
             .authorities
             .iter()
@@ -343,7 +345,7 @@ struct Page {
     items: Vec<v1::SyncItem>,
 }
 
-enum Item {
+pub(super) enum Item {
     Message(Box<(VerifiedEvent, Checked)>),
     Event(Box<VerifiedEvent>),
     Erased(u64),
@@ -357,7 +359,7 @@ fn message(accepted: VerifiedEvent, checked: Checked) -> Result<SyncItem, Error>
 }
 
 /// Puts checked items in relation to what came before: numbers, repeats, later events.
-struct Sorter<'a, M> {
+pub(super) struct Sorter<'a, M> {
     mailbox: &'a Mailbox,
     memory: &'a M,
     state: &'a mut SyncState,
@@ -366,8 +368,18 @@ struct Sorter<'a, M> {
     known: HashMap<MessageId, (u64, Option<Hashes>)>,
 }
 
-impl<M: MailboxMemory> Sorter<'_, M> {
-    fn sort(mut self, items: Vec<Item>) -> Result<SyncPage, Error> {
+impl<'a, M: MailboxMemory> Sorter<'a, M> {
+    /// `cursor` is where the page began.
+    pub(super) fn new(
+        mailbox: &'a Mailbox,
+        memory: &'a M,
+        state: &'a mut SyncState,
+        cursor: &'a str,
+    ) -> Self {
+        Self { mailbox, memory, state, cursor, known: HashMap::new() }
+    }
+
+    pub(super) fn sort(mut self, items: Vec<Item>) -> Result<SyncPage, Error> {
         let mut page =
             SyncPage { items: Vec::with_capacity(items.len()), warnings: Vec::new(), has_more: false };
         let before: HashMap<String, u64> = self.missing_counts();

@@ -2,8 +2,9 @@
 
 use postfach_domain::act::{Act, ActType, MessageRef};
 use postfach_domain::event::EventType;
-use postfach_domain::id::{ActId, MessageId};
+use postfach_domain::id::{ActId, KeyId, MessageId, Party};
 use postfach_domain::outer::Outer;
+use postfach_domain::sign::PublicKey;
 use postfach_domain::submission::Hashes;
 use postfach_envelope::open::{OpenedCover, OpenedLetter, Received, open_cover};
 use postfach_envelope::{Unlock, open_sender_copy};
@@ -70,9 +71,7 @@ impl Sender {
         if act.actor != self.party || (act.signer == self.key.key_id() && act.act_id != act_id) {
             return Err(verified.fault("it carries another act than ours"));
         }
-        if act.signer == self.key.key_id() {
-            verified.check_act(&self.key.public())?;
-        }
+        verified.check_act(&self.clerk_key(&act.signer).await?)?;
         self.client.settle().await?;
         Ok(verified)
     }
@@ -83,33 +82,48 @@ impl Sender {
         let hashes = self.hashes_in(&answer, message_id)?;
         let erased = || Error::NotFound { reason: "ERASED".to_owned(), request_id: None };
         let submission = answer.submission.ok_or_else(erased)?;
+        let outer = Outer::parse(&submission.outer).map_err(|e| Error::answer(e.to_string()))?;
+        let signer = self.clerk_key(&outer.signer).await?;
         self.client.settle().await?;
         let sender = self.clone();
-        blocking(move |_| sender.open_sent(&submission, hashes)).await
+        blocking(move |_| sender.open_sent(outer, &submission, hashes, &signer)).await
     }
 
-    fn open_sent(&self, submission: &v1::Submission, hashes: Hashes) -> Result<SentMessage, Error> {
+    fn open_sent(
+        &self,
+        outer: Outer,
+        submission: &v1::Submission,
+        hashes: Hashes,
+        signer: &PublicKey,
+    ) -> Result<SentMessage, Error> {
         let undecryptable = |reason: String| Error::CannotDecrypt { what: "the sender copy", reason };
         let own = self.mailbox.generations.values().rev();
-        let mut opened = own.map(|key| open_sender_copy(&submission.sender_copy, key));
-        let keys = opened
+        let keys = own
+            .map(|key| open_sender_copy(&submission.sender_copy, key))
             .find_map(Result::ok)
             .ok_or_else(|| undecryptable("no key of this device opens it".to_owned()))?;
-        let outer = Outer::parse(&submission.outer).map_err(|e| Error::answer(e.to_string()))?;
-        let signer = self.key.public();
-        let received = Received {
-            origin: &self.client.service().origin,
-            recipient: outer.recipient,
-            signer: &signer,
-            hashes,
-            outer: &submission.outer,
-        };
+        let origin = &self.client.service().origin;
+        let received =
+            Received { origin, recipient: outer.recipient, signer, hashes, outer: &submission.outer };
         let cover = open_cover(&received, &submission.cover_envelope, Unlock::FileKey(&keys.cover))
             .map_err(|e| undecryptable(e.to_string()))?;
         let letter = cover
             .open_letter(&submission.letter_envelope, Unlock::FileKey(&keys.letter))
             .map_err(|e| undecryptable(e.to_string()))?;
         Ok(SentMessage { outer, cover, letter })
+    }
+
+    /// The key of ours, or of another clerk of the same authority.
+    async fn clerk_key(&self, key_id: &KeyId) -> Result<PublicKey, Error> {
+        if *key_id == self.key.key_id() {
+            return Ok(self.key.public());
+        }
+        let unknown =
+            || Error::evidence(EvidenceFault::Certificate("the key that signed is unknown".to_owned()));
+        let Party::Authority(id) = &self.party else { return Err(unknown()) };
+        let keys = self.client.authority(id).await?;
+        let found = keys.iter().find(|key| key.certificate.key_id() == *key_id);
+        found.map(|key| key.certificate.sign_pub).ok_or_else(unknown)
     }
 
     async fn accepted_hashes(&self, message_id: MessageId) -> Result<Hashes, Error> {

@@ -8,6 +8,8 @@ mod deliver;
 mod message;
 mod outbox;
 mod prepare;
+#[cfg(test)]
+mod tests;
 mod upload;
 
 pub use afterwards::SentMessage;
