@@ -1,6 +1,9 @@
 //! Calls to the service: tokens, deadlines, retries and the correction of a wrong clock. What the answers are worth is
 //! judged elsewhere.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
