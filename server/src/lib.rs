@@ -4,12 +4,23 @@
 pub mod app;
 pub mod blobs;
 pub mod clock;
+pub mod commit;
+mod halves;
+pub mod logs;
 pub mod storage;
 
 // Shell: network, calls, operator.
+pub mod admin;
+pub mod audit;
 pub mod auth;
+pub mod cli;
+pub mod deployment;
+pub mod failure;
 pub mod grpc;
 pub mod http;
 pub mod init;
 pub mod net;
+pub mod serve;
 pub mod telemetry;
+
+pub use serve::{ServeConfig, serve};

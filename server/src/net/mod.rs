@@ -1,5 +1,6 @@
-//! The wire below gRPC: TLS, accepting connections, and ending them on time. It knows nothing of services.
+//! The wire below gRPC: TLS, accepting connections, the operator's socket. It knows nothing of services.
 
 pub mod accept;
+pub mod admin_socket;
 pub mod connection;
 pub mod tls;

@@ -1,0 +1,234 @@
+//! `postfachd admin authority add|revoke`: this process signs as the registrar; the key never reaches the server.
+
+use std::path::Path;
+
+use postfach_domain::authority::{AuthorityCert, AuthorityError, AuthorityRevocation};
+use postfach_domain::card::ServiceCard;
+use postfach_domain::chain;
+use postfach_domain::format::Signed;
+use postfach_domain::id::{Address, AuthorityId, KeyId, Origin};
+use postfach_domain::sign::SecretKey;
+use postfach_domain::time::Timestamp;
+use postfach_proto::v1;
+use serde_json::json;
+
+use super::link::{self, Link, failure};
+use super::request::AuthorityRequest;
+use crate::cli::{AuthorityCommand, Output};
+use crate::clock::{Clock as _, SystemClock};
+use crate::deployment::folder::Folder;
+use crate::deployment::{keyfile, open};
+use crate::failure::{Exit, Failure, Outcome};
+
+/// Adds or revokes.
+pub async fn run(command: AuthorityCommand, output: Output) -> Outcome<()> {
+    match command {
+        AuthorityCommand::Add { data, registrar_key, request } => {
+            let folder = Folder::at(&data.data);
+            let registrar = Registrar::open(&folder, &registrar_key)?;
+            let request = AuthorityRequest::read(&request)?;
+            add(&folder, &registrar, request, output).await
+        }
+        AuthorityCommand::Revoke { data, registrar_key, id, key_id, reason } => {
+            let folder = Folder::at(&data.data);
+            let registrar = Registrar::open(&folder, &registrar_key)?;
+            revoke(&folder, &registrar, &Revoke { id, key_id, reason }, output).await
+        }
+    }
+}
+
+/// The registrar of this deployment.
+struct Registrar {
+    key: SecretKey,
+    origin: Origin,
+}
+
+impl Registrar {
+    /// Refuses a key that is not the card's.
+    fn open(folder: &Folder, key_file: &Path) -> Outcome<Self> {
+        folder.require_deployment()?;
+        let card: ServiceCard = open::card(folder)?.card;
+        let key = keyfile::read(key_file)?;
+        if key.public() != card.registrar {
+            return Err(Failure::new(
+                Exit::NotAllowed,
+                "NOT_THE_REGISTRAR",
+                format!("{} is not the registrar's key of {}.", key_file.display(), card.origin),
+                "Name the registrar.key that `postfachd init` made for this deployment.",
+            ));
+        }
+        Ok(Self { key, origin: card.origin })
+    }
+}
+
+struct Revoke {
+    id: AuthorityId,
+    key_id: Option<KeyId>,
+    reason: String,
+}
+
+async fn add(
+    folder: &Folder,
+    registrar: &Registrar,
+    request: AuthorityRequest,
+    output: Output,
+) -> Outcome<()> {
+    if request.origin != registrar.origin {
+        return Err(Failure::new(
+            Exit::Usage,
+            "OTHER_ORIGIN",
+            format!("The request is for {}, this deployment is {}.", request.origin, registrar.origin),
+            "Ask the authority for a request made with this deployment's service card.",
+        ));
+    }
+    let registered = link::with(folder, async |link| {
+        let mailbox = match &request.genesis {
+            Some(genesis) => chain::address_of(genesis),
+            None => mailbox_of(link, registrar, &request.authority_id).await?,
+        };
+        let certificate = certificate(registrar, &request, mailbox, SystemClock.now())?;
+        let wraps = request.wraps.iter();
+        let call = v1::RegisterAuthorityRequest {
+            certificate: Some(certificate),
+            genesis: request.genesis.clone(),
+            wraps: wraps
+                .map(|(member, sealed)| v1::Wrap { member: member.to_vec(), sealed: sealed.clone() })
+                .collect(),
+        };
+        let answer = link.admin().register_authority(call).await;
+        answer.map(tonic::Response::into_inner).map_err(|status| failure(&status))
+    })
+    .await?;
+    let key_id = request.sign_pub.key_id().to_string();
+    let answer = json!({
+        "authority_id": registered.authority_id,
+        "key_id": key_id,
+        "certificate_index": registered.certificate_index,
+    });
+    let text = format!(
+        "{} is certified with key {key_id}. Line {} of the keys log says so.",
+        registered.authority_id, registered.certificate_index
+    );
+    output.answer(&answer, &text)
+}
+
+fn certificate(
+    registrar: &Registrar,
+    request: &AuthorityRequest,
+    mailbox: Address,
+    now: Timestamp,
+) -> Outcome<Signed> {
+    let certificate = AuthorityCert {
+        origin: registrar.origin.clone(),
+        authority_id: request.authority_id.clone(),
+        display_name: request.display_name.clone(),
+        ags: request.ags.clone(),
+        sign_pub: request.sign_pub,
+        mailbox,
+        ibans: request.ibans.clone(),
+        not_before: now,
+        not_after: None,
+    };
+    certificate.sign(&registrar.key).map_err(|error| {
+        let hint = "Ask the authority to run `postfach authority init` with correct data.";
+        Failure::new(Exit::Usage, "REQUEST_MALFORMED", format!("The request: {error}."), hint)
+    })
+}
+
+/// The mailbox that a known authority has.
+async fn mailbox_of(link: &Link, registrar: &Registrar, id: &AuthorityId) -> Outcome<Address> {
+    let keys = keys_of(link, id).await?;
+    let newest = keys.into_iter().filter_map(|key| key.certificate?.statement).next_back();
+    let certificate = newest.ok_or_else(|| unknown(id))?;
+    let certificate = AuthorityCert::verify(&certificate, &registrar.key.public());
+    Ok(certificate.map_err(|error| foreign(&error))?.mailbox)
+}
+
+async fn revoke(folder: &Folder, registrar: &Registrar, order: &Revoke, output: Output) -> Outcome<()> {
+    let (key_ids, indexes) = link::with(folder, async |link| {
+        let key_ids = keys_to_revoke(link, registrar, order).await?;
+        let now = SystemClock.now();
+        let revocations = key_ids.iter().map(|key_id| revocation(registrar, order, *key_id, now));
+        let call = v1::RevokeAuthorityRequest { revocations: revocations.collect::<Outcome<_>>()? };
+        let answer = link.admin().revoke_authority(call).await.map_err(|status| failure(&status))?;
+        Ok((key_ids, answer.into_inner().indexes))
+    })
+    .await?;
+    let key_ids: Vec<String> = key_ids.iter().map(ToString::to_string).collect();
+    let answer = json!({ "authority_id": order.id.as_str(), "key_ids": key_ids, "indexes": indexes });
+    output.answer(&answer, &format!("{}: revoked {}.", order.id, key_ids.join(", ")))
+}
+
+fn revocation(registrar: &Registrar, order: &Revoke, key_id: KeyId, now: Timestamp) -> Outcome<Signed> {
+    let revocation = AuthorityRevocation {
+        origin: registrar.origin.clone(),
+        authority_id: order.id.clone(),
+        key_id,
+        revoked_at: now,
+        reason: order.reason.clone(),
+    };
+    revocation.sign(&registrar.key).map_err(|error| {
+        Failure::new(Exit::Usage, "REASON", format!("--reason: {error}."), "Give a short reason in one line.")
+    })
+}
+
+/// The key that was named, else all keys that are not revoked yet.
+async fn keys_to_revoke(link: &Link, registrar: &Registrar, order: &Revoke) -> Outcome<Vec<KeyId>> {
+    let mut active = Vec::new();
+    for key in keys_of(link, &order.id).await? {
+        let revoked = key.revocation.is_some();
+        let Some(statement) = key.certificate.and_then(|logged| logged.statement) else { continue };
+        let certificate = AuthorityCert::verify(&statement, &registrar.key.public());
+        let key_id = certificate.map_err(|error| foreign(&error))?.key_id();
+        if order.key_id.is_none_or(|wanted| wanted == key_id) {
+            if !revoked {
+                active.push(key_id);
+            } else if order.key_id.is_some() {
+                return Err(nothing_to_revoke(&order.id));
+            }
+        }
+    }
+    match (active.is_empty(), order.key_id) {
+        (false, _) => Ok(active),
+        (true, None) => Err(nothing_to_revoke(&order.id)),
+        (true, Some(key_id)) => Err(Failure::new(
+            Exit::NotFound,
+            "KEY_UNKNOWN",
+            format!("{} has no key {key_id}.", order.id),
+            "Check --key-id, or leave it out to revoke all keys.",
+        )),
+    }
+}
+
+async fn keys_of(link: &Link, id: &AuthorityId) -> Outcome<Vec<v1::AuthorityKey>> {
+    let request = v1::GetAuthorityRequest { authority_id: id.to_string() };
+    match link.directory().get_authority(request).await {
+        Ok(answer) => Ok(answer.into_inner().keys),
+        Err(status) if status.code() == tonic::Code::NotFound => Err(unknown(id)),
+        Err(status) => Err(failure(&status)),
+    }
+}
+
+fn unknown(id: &AuthorityId) -> Failure {
+    Failure::new(
+        Exit::NotFound,
+        "AUTHORITY_UNKNOWN",
+        format!("No authority {id} is certified here."),
+        "Check the id. A new authority's request carries its mailbox.",
+    )
+}
+
+fn nothing_to_revoke(id: &AuthorityId) -> Failure {
+    let message = format!("What was named of {id} is revoked already.");
+    Failure::new(Exit::Conflict, "ALREADY_REVOKED", message, "There is nothing left to do.")
+}
+
+/// The server gave out a certificate that the registrar did not sign.
+fn foreign(error: &AuthorityError) -> Failure {
+    Failure::new(
+        Exit::Evidence,
+        "CERTIFICATE_WRONG",
+        format!("The server holds a certificate that the registrar did not sign: {error}."),
+        "Run `postfachd audit verify` and keep the data folder as it is.",
+    )
+}

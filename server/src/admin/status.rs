@@ -1,0 +1,38 @@
+//! `postfachd admin status`.
+
+use postfach_proto::v1;
+use serde_json::json;
+
+use super::link::{self, failure};
+use crate::cli::{DataArgs, Output};
+use crate::deployment::folder::Folder;
+use crate::failure::Outcome;
+
+/// Shows sizes and counts.
+pub async fn run(data: &DataArgs, output: Output) -> Outcome<()> {
+    let status = link::with(&Folder::at(&data.data), async |link| {
+        let answer = link.admin().get_status(v1::GetStatusRequest {}).await;
+        answer.map(tonic::Response::into_inner).map_err(|status| failure(&status))
+    })
+    .await?;
+    let answer = json!({
+        "version": status.version,
+        "origin": status.origin,
+        "keys_size": status.keys_size,
+        "evidence_size": status.evidence_size,
+        "mailboxes": status.mailbox_count,
+        "messages": status.message_count,
+        "ready": status.ready,
+    });
+    let text = format!(
+        "{} {}\nKeys log      {} lines\nEvidence log  {} lines\nMailboxes     {}\nMessages      {}\nReady         {}",
+        status.origin,
+        status.version,
+        status.keys_size,
+        status.evidence_size,
+        status.mailbox_count,
+        status.message_count,
+        if status.ready { "yes" } else { "no" },
+    );
+    output.answer(&answer, &text)
+}

@@ -1,0 +1,16 @@
+//! `postfachd audit …`: what the operator can see of deliveries: who, when, which stage, how large. Never what.
+
+mod export;
+mod list;
+mod row;
+
+use crate::cli::{AuditCommand, Output};
+use crate::failure::Outcome;
+
+/// Runs one command.
+pub async fn run(command: AuditCommand, output: Output) -> Outcome<()> {
+    match command {
+        AuditCommand::List(args) => list::run(&args, output).await,
+        AuditCommand::Export { data, format } => export::run(&data, format, output).await,
+    }
+}

@@ -1,0 +1,286 @@
+//! The words of `postfachd`. The names here are a contract: add, never rename.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+use postfach_domain::id::{Address, AuthorityId, KeyId, MessageId, Origin};
+use postfach_domain::terms::TrustLevel;
+use postfach_domain::time::Timestamp;
+
+/// The server of Mein Postfach: keeps sealed messages and proves every step, without being able to open a letter.
+#[derive(Debug, Parser)]
+#[command(name = "postfachd", version, max_term_width = 100)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a new deployment: keys, TLS certificate, configuration, database, service card
+    Init(InitArgs),
+    /// Serve until SIGTERM
+    Serve(ServeArgs),
+    /// Codes, authorities, mailboxes
+    Admin {
+        /// What to do.
+        #[command(subcommand)]
+        command: AdminCommand,
+    },
+    /// List, check and export deliveries
+    Audit {
+        /// What to do.
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
+}
+
+/// What all operator commands take.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct DataArgs {
+    /// The deployment's data folder
+    #[arg(long, value_name = "DIR")]
+    pub data: PathBuf,
+    /// Answer and errors as JSON, one value a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `postfachd init`
+#[derive(Clone, Debug, ClapArgs)]
+pub struct InitArgs {
+    /// The data folder.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// The deployment's name: a lower-case host name that clients pin
+    #[arg(long, value_name = "HOST")]
+    pub origin: Origin,
+    /// Where to listen
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8443")]
+    pub listen: SocketAddr,
+    /// Where clients connect; https://<listen> if not given
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
+}
+
+/// `postfachd serve`
+#[derive(Clone, Debug, ClapArgs)]
+pub struct ServeArgs {
+    /// The data folder.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Where to listen instead of the configured address; port 0 takes a free one
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub listen: Option<SocketAddr>,
+}
+
+/// `postfachd admin …`
+#[derive(Debug, Subcommand)]
+pub enum AdminCommand {
+    /// Activation codes, each for one mailbox
+    ActivationCode {
+        /// What to do.
+        #[command(subcommand)]
+        command: CodeCommand,
+    },
+    /// Authorities and their keys
+    Authority {
+        /// What to do.
+        #[command(subcommand)]
+        command: AuthorityCommand,
+    },
+    /// Suspend a mailbox or lift the suspension
+    Mailbox {
+        /// What to do.
+        #[command(subcommand)]
+        command: MailboxCommand,
+    },
+    /// Erase a message's content for ever; its evidence stays checkable
+    Erase {
+        /// The data folder.
+        #[command(flatten)]
+        data: DataArgs,
+        /// Which message
+        #[arg(long, value_name = "MESSAGE_ID")]
+        message: MessageId,
+    },
+    /// Sizes, counts and whether the server takes changes
+    Status {
+        /// The data folder.
+        #[command(flatten)]
+        data: DataArgs,
+    },
+}
+
+/// `postfachd admin activation-code …`
+#[derive(Debug, Subcommand)]
+pub enum CodeCommand {
+    /// Make codes and print them once
+    Create {
+        /// The data folder.
+        #[command(flatten)]
+        data: DataArgs,
+        /// How many, at most 1,000
+        #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+        count: u32,
+        /// The level that a mailbox opened with them has: basic, low, substantial or high
+        #[arg(long, value_name = "L", default_value = "basic")]
+        trust_level: TrustLevel,
+    },
+}
+
+/// `postfachd admin authority …`
+#[derive(Debug, Subcommand)]
+pub enum AuthorityCommand {
+    /// Certify the key of a request file that `postfach authority init` made
+    Add {
+        /// The data folder.
+        #[command(flatten)]
+        data: DataArgs,
+        /// The registrar's root key; it never leaves this process
+        #[arg(long, value_name = "FILE")]
+        registrar_key: PathBuf,
+        /// The request file
+        #[arg(long, value_name = "FILE")]
+        request: PathBuf,
+    },
+    /// Revoke one key of an authority, or all
+    Revoke {
+        /// The data folder.
+        #[command(flatten)]
+        data: DataArgs,
+        /// The registrar's root key; it never leaves this process
+        #[arg(long, value_name = "FILE")]
+        registrar_key: PathBuf,
+        /// Which authority
+        #[arg(long, value_name = "ID")]
+        id: AuthorityId,
+        /// Which key; all that are not revoked yet if not given
+        #[arg(long, value_name = "K")]
+        key_id: Option<KeyId>,
+        /// Why, for everybody to read
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+}
+
+/// `postfachd admin mailbox …`
+#[derive(Debug, Subcommand)]
+pub enum MailboxCommand {
+    /// Take no more deliveries; senders are told to use paper
+    Suspend(MailboxArgs),
+    /// Take deliveries again
+    Resume(MailboxArgs),
+}
+
+/// Which mailbox.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct MailboxArgs {
+    /// The data folder.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// The mailbox's address
+    #[arg(long, value_name = "ADDRESS")]
+    pub address: Address,
+}
+
+/// `postfachd audit …`
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Deliveries, oldest first
+    List(ListArgs),
+    /// All deliveries as JSON lines or CSV
+    Export {
+        /// The data folder.
+        #[command(flatten)]
+        data: DataArgs,
+        /// Form of the rows
+        #[arg(long, value_enum)]
+        format: ExportFormat,
+    },
+}
+
+/// `postfachd audit list`
+#[derive(Clone, Debug, ClapArgs)]
+pub struct ListArgs {
+    /// The data folder.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Only of this authority
+    #[arg(long, value_name = "A")]
+    pub authority: Option<AuthorityId>,
+    /// Only accepted at or after this time: a day (UTC) or RFC 3339
+    #[arg(long, value_name = "T", value_parser = since)]
+    pub since: Option<Timestamp>,
+    /// Only those that reached this stage, for example HANDED_OVER
+    #[arg(long, value_name = "S", value_parser = stage)]
+    pub stage: Option<String>,
+}
+
+/// Forms of an export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ExportFormat {
+    /// One JSON object a line
+    Jsonl,
+    /// Comma-separated values with a head line
+    Csv,
+}
+
+fn since(text: &str) -> Result<Timestamp, String> {
+    Timestamp::from_rfc3339(text)
+        .or_else(|| Timestamp::from_rfc3339(&format!("{text}T00:00:00Z")))
+        .ok_or_else(|| "neither a day such as 2026-11-23 nor RFC 3339".to_owned())
+}
+
+fn stage(text: &str) -> Result<String, String> {
+    let name = text.to_ascii_uppercase().replace('-', "_");
+    let known = postfach_domain::event::EventType::from_name(&name).is_some();
+    if known { Ok(name) } else { Err("no stage has this name".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn parses(words: &str) -> bool {
+        Args::try_parse_from(words.split(' ')).is_ok()
+    }
+
+    #[test]
+    fn the_contract_parses() {
+        for words in [
+            "postfachd init --data D --origin post.example",
+            "postfachd init --data D --origin post.example --listen 127.0.0.1:0 --public-url https://x",
+            "postfachd serve --data D --listen 127.0.0.1:0",
+            "postfachd admin activation-code create --data D --count 3 --trust-level substantial --json",
+            "postfachd admin authority add --data D --registrar-key F --request F --json",
+            "postfachd admin authority revoke --data D --registrar-key F --id amt --reason lost --json",
+            "postfachd admin erase --data D --message 0195a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b --json",
+            "postfachd audit list --data D --authority amt --since 2026-11-23 --stage HANDED_OVER --json",
+            "postfachd audit export --data D --format jsonl",
+            "postfachd audit export --data D --format csv",
+        ] {
+            assert!(parses(words), "{words}");
+        }
+    }
+
+    #[test]
+    fn bad_words_are_usage_errors() {
+        for words in [
+            "postfachd init --data D --origin Post.Example",
+            "postfachd init --data D --origin -x-.example",
+            "postfachd admin activation-code create --data D --count 0",
+            "postfachd admin activation-code create --data D --trust-level some",
+            "postfachd admin erase --data D --message x",
+            "postfachd audit list --data D --since yesterday",
+            "postfachd audit list --data D --stage GONE",
+            "postfachd audit export --data D",
+        ] {
+            assert!(!parses(words), "{words}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! From a locked data folder to the use cases over it. Refuses keys, card and configuration that do not belong
+//! together, and a database that is older than what the server once signed.
+
+use std::sync::Arc;
+
+use postfach_domain::card::{ServiceCard, VerifiedCard};
+use postfach_domain::id::Origin;
+use postfach_ledger::vkey::LogSigner;
+
+use super::config::Config;
+use super::folder::Folder;
+use super::keyfile;
+use crate::app::{App, Deployment, OpenError};
+use crate::blobs::LocalBlobs;
+use crate::clock::{SystemClock, system_chance};
+use crate::failure::{Exit, Failure, Outcome};
+use crate::storage::SqliteStore;
+
+/// The service card in the folder, verified.
+pub fn card(folder: &Folder) -> Outcome<VerifiedCard> {
+    let path = folder.card();
+    let bytes = std::fs::read(&path).map_err(|error| Failure::file(&path, &error))?;
+    ServiceCard::verify(&bytes).map_err(|error| {
+        Failure::new(
+            Exit::Evidence,
+            "CARD",
+            format!("{}: {error}.", path.display()),
+            "Restore the card from a backup; clients pin its exact bytes.",
+        )
+    })
+}
+
+/// Opens everything. The caller holds the folder's lock.
+pub async fn app(folder: &Folder, config: &Config) -> Outcome<Arc<App>> {
+    let card = card(folder)?.card;
+    if card.origin != config.origin {
+        let message =
+            format!("The service card is for {}, the configuration for {}.", card.origin, config.origin);
+        let hint = "Set `origin` in postfachd.toml to the card's.";
+        return Err(Failure::new(Exit::Usage, "OTHER_ORIGIN", message, hint));
+    }
+    let deployment = Deployment {
+        origin: card.origin.clone(),
+        registrar: card.registrar,
+        keys_signer: signer(folder, &card.origin, &card.keys_log)?,
+        evidence_signer: signer(folder, &card.origin, &card.evidence_log)?,
+        checkpoints: folder.checkpoints(),
+    };
+    let blobs = folder.blobs();
+    let blobs = LocalBlobs::open(&blobs).map_err(|error| Failure::file(&blobs, &error))?;
+    let store = SqliteStore::open(&folder.database(), config.server.readers)
+        .await
+        .map_err(|error| failure(&error.into()))?;
+    let clock = Arc::new(SystemClock);
+    let opened = App::open(deployment, Arc::new(store), Arc::new(blobs), clock, system_chance()).await;
+    Ok(Arc::new(opened.map_err(|error| failure(&error))?))
+}
+
+/// The key of one of the logs, which must be the one on the card.
+fn signer(folder: &Folder, origin: &Origin, vkey: &str) -> Outcome<LogSigner> {
+    let (name, path) = if vkey.starts_with(&format!("{}+", origin.keys_log())) {
+        (origin.keys_log(), folder.keys_log_key())
+    } else {
+        (origin.evidence_log(), folder.evidence_log_key())
+    };
+    let wrong = |problem: &str| {
+        let message = format!("{}: {problem}.", path.display());
+        Failure::new(Exit::Evidence, "LOG_KEY", message, "Restore the key that belongs to the service card.")
+    };
+    let signer = LogSigner::new(&name, keyfile::read(&path)?).map_err(|error| wrong(&error.to_string()))?;
+    if signer.verifier().vkey() == vkey { Ok(signer) } else { Err(wrong("not the key on the service card")) }
+}
+
+fn failure(error: &OpenError) -> Failure {
+    match error {
+        OpenError::Kept(_) | OpenError::Foreign { .. } => Failure::new(
+            Exit::Evidence,
+            "LOG_SET_BACK",
+            format!("{error}."),
+            "Restore the newest database. Serving this one would contradict what was signed.",
+        ),
+        OpenError::Store(_) => Failure::new(
+            Exit::Other,
+            "DATABASE",
+            format!("{error}."),
+            "Check disk space and permissions of the data folder, then try again.",
+        ),
+        OpenError::Chance(_) => Failure::new(
+            Exit::Other,
+            "RANDOMNESS",
+            format!("{error}."),
+            "Try again when the system has started.",
+        ),
+    }
+}

@@ -1,0 +1,87 @@
+//! How an operator's command ends: exit codes, and failures as pairs of what happened and what to do. How they are
+//! printed is decided in `cli`.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+/// The exit codes that `postfachd` uses, of those in docs/exit-codes.md.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Anything without a code of its own.
+    Other,
+    /// The command line or a file that it names is malformed.
+    Usage,
+    /// What was named does not exist.
+    NotFound,
+    /// Not with this key, or not with these file permissions.
+    NotAllowed,
+    /// The running server does not answer; safe to repeat.
+    ServerAway,
+    /// A signature or the log does not hold.
+    Evidence,
+    /// It is there already, in use, or expired.
+    Conflict,
+}
+
+impl Exit {
+    /// The number that the shell sees. The only place where these numbers stand.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Other => 1,
+            Self::Usage => 2,
+            Self::NotFound => 3,
+            Self::NotAllowed => 5,
+            Self::ServerAway => 6,
+            Self::Evidence => 8,
+            Self::Conflict => 9,
+        }
+    }
+}
+
+/// Why a command did not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Decides the exit code.
+    pub exit: Exit,
+    /// A stable word for programs.
+    pub reason: String,
+    /// What happened.
+    pub message: String,
+    /// What to do next.
+    pub hint: String,
+}
+
+/// What a command returns where it can fail.
+pub type Outcome<T> = Result<T, Failure>;
+
+impl Failure {
+    /// A failure from its parts.
+    pub fn new(exit: Exit, reason: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { exit, reason: reason.to_owned(), message: message.into(), hint: hint.into() }
+    }
+
+    /// A file or folder that could not be read or written.
+    pub fn file(path: &Path, error: &std::io::Error) -> Self {
+        use std::io::ErrorKind;
+        let (exit, hint) = match error.kind() {
+            ErrorKind::NotFound => (Exit::NotFound, "Check the path."),
+            ErrorKind::PermissionDenied => {
+                (Exit::NotAllowed, "Run the command as the user who owns the folder.")
+            }
+            ErrorKind::AlreadyExists => (Exit::Conflict, "Choose another path, or move what is there away."),
+            _ => (Exit::Other, "Check the disk and the path, then try again."),
+        };
+        Self::new(exit, "FILE", format!("{}: {error}", path.display()), hint)
+    }
+
+    /// `{"error":{"code","reason","message","hint"}}`
+    pub fn to_json(&self) -> Value {
+        json!({ "error": {
+            "code": self.exit.code(),
+            "reason": self.reason,
+            "message": self.message,
+            "hint": self.hint,
+        }})
+    }
+}
