@@ -132,7 +132,7 @@ pub fn make(
     key: &SecretKey,
     issuer: &Party,
     origin: &Origin,
-    issued: Timestamp,
+    at: Timestamp,
     life_s: u64,
 ) -> Result<String, serde_json::Error> {
     use ed25519_dalek::Signer as _;
@@ -142,7 +142,7 @@ pub fn make(
         typ: Some("JWT".into()),
         crit: None,
     };
-    let issued_s = issued.0 / 1000;
+    let issued_s = at.0 / 1000;
     let claims =
         Claims { iss: issuer.issuer(), aud: origin.to_string(), iat: issued_s, exp: issued_s + life_s };
     let encode = |bytes: Vec<u8>| URL_SAFE_NO_PAD.encode(bytes);

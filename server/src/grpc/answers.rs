@@ -90,18 +90,18 @@ answer!(app::Resolved => v1::ResolveRecipientResponse, |r| Self {
     refusal: if r.accepts { String::new() } else { "paper_required".to_owned() },
 });
 answer!(app::Submission => v1::Submission, |s| Self {
-    outer: s.outer.into(),
-    cover_envelope: s.cover.into(),
-    letter_envelope: s.letter.into(),
+    outer: s.outer,
+    cover_envelope: s.cover,
+    letter_envelope: s.letter,
     signature: s.signature,
-    sender_copy: s.sender_copy.into(),
+    sender_copy: s.sender_copy,
 });
 answer!(v1::Submission => app::Submission, |s| Self {
-    outer: s.outer.into(),
-    cover: s.cover_envelope.into(),
-    letter: s.letter_envelope.into(),
+    outer: s.outer,
+    cover: s.cover_envelope,
+    letter: s.letter_envelope,
     signature: s.signature,
-    sender_copy: s.sender_copy.into(),
+    sender_copy: s.sender_copy,
 });
 answer!(app::Logged => v1::DeliverResponse, |l| Self {
     event: l.event.map(Into::into),
@@ -128,9 +128,9 @@ answer!(app::DeliveryEvents => v1::ListDeliveryEventsResponse, |e| Self {
 });
 answer!(app::SyncItem => v1::SyncItem, |i| Self {
     event: Some(i.event.into()),
-    outer: i.outer.into(),
-    cover_envelope: i.cover.into(),
-    sender_copy: i.sender_copy.into(),
+    outer: i.outer,
+    cover_envelope: i.cover,
+    sender_copy: i.sender_copy,
     letter_length: i.letter_length,
     erased: i.erased,
 });
@@ -144,7 +144,7 @@ answer!(app::SyncPage => v1::SyncResponse, |p| Self {
     checkpoints: Some(p.checkpoints.into()),
 });
 answer!(app::HandedOver => v1::HandOverResponse, |h| Self {
-    letter_envelope: h.letter.into(),
+    letter_envelope: h.letter,
     event: Some(h.event.into()),
     checkpoints: Some(h.checkpoints.into()),
 });

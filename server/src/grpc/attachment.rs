@@ -38,8 +38,7 @@ impl AttachmentService for Attachment {
         let caller = caller(&request)?;
         let request = request.into_inner();
         let id = convert::attachment_id("attachment_id", &request.attachment_id).map_err(from_field)?;
-        let leaf =
-            self.0.write_segment(&caller, id, request.index, request.data.into()).await.map_err(from_app)?;
+        let leaf = self.0.write_segment(&caller, id, request.index, request.data).await.map_err(from_app)?;
         Ok(Response::new(v1::WriteSegmentResponse { leaf: leaf.to_vec() }))
     }
 
@@ -139,11 +138,9 @@ impl Reading {
             Err(error) => Err(from_app(error)),
         };
         // Errors inside a stream do not pass the layer that completes the others.
-        data.map(|data| v1::ReadSegmentsResponse { index, data: data.into() }).map_err(|failed| {
-            match &self.common {
-                Some(common) => status::complete(&failed, common),
-                None => failed,
-            }
+        data.map(|data| v1::ReadSegmentsResponse { index, data }).map_err(|failed| match &self.common {
+            Some(common) => status::complete(&failed, common),
+            None => failed,
         })
     }
 }

@@ -19,7 +19,7 @@ use super::reasons::Language;
 use super::status::{self, Common};
 
 /// Longest deadline that a caller can ask for.
-const MAX_DEADLINE: Duration = Duration::from_secs(600);
+const MAX_DEADLINE: Duration = Duration::from_mins(10);
 
 /// What the layer works with.
 #[derive(Clone)]
@@ -101,8 +101,8 @@ fn parse_timeout(text: &str) -> Option<Duration> {
     }
     let value: u64 = digits.parse().ok()?;
     Some(match unit {
-        "H" => Duration::from_secs(value * 3600),
-        "M" => Duration::from_secs(value * 60),
+        "H" => Duration::from_hours(value),
+        "M" => Duration::from_mins(value),
         "S" => Duration::from_secs(value),
         "m" => Duration::from_millis(value),
         "u" => Duration::from_micros(value),
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn timeouts_are_read_as_grpc_writes_them() {
         assert_eq!(parse_timeout("1S"), Some(Duration::from_secs(1)));
-        assert_eq!(parse_timeout("99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
+        assert_eq!(parse_timeout("99999999H"), Some(Duration::from_hours(99_999_999)));
         assert_eq!(parse_timeout("250m"), Some(Duration::from_millis(250)));
         for bad in ["", "S", "1", "1s", "-1S", "+1S", "123456789S", "1.5S", "é"] {
             assert_eq!(parse_timeout(bad), None, "{bad}");

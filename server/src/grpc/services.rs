@@ -51,8 +51,8 @@ pub fn public(
         .add_service(limited!(EvidenceServiceServer<_>, evidence::Evidence(Arc::clone(app)), message))
         .add_service(limited!(AttachmentServiceServer<_>, attachment::Attachment(Arc::clone(app)), segment))
         .add_service(health)
-        .add_service(reflection()?.build_v1()?)
-        .add_service(reflection()?.build_v1alpha()?);
+        .add_service(reflection().build_v1()?)
+        .add_service(reflection().build_v1alpha()?);
     let auth = Auth { app: Arc::clone(app), verifier };
     let calls = CallLayer::new(app.origin().as_str(), run);
     // The last layer is the outermost.
@@ -84,8 +84,8 @@ pub fn local(app: &Arc<App>, run: u64) -> Router {
 #[error("service descriptors: {0}")]
 pub struct ReflectionError(#[from] tonic_reflection::server::Error);
 
-fn reflection() -> Result<tonic_reflection::server::Builder<'static>, ReflectionError> {
-    Ok(tonic_reflection::server::Builder::configure()
+fn reflection() -> tonic_reflection::server::Builder<'static> {
+    tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(postfach_proto::FILE_DESCRIPTOR_SET)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET))
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
 }

@@ -35,11 +35,11 @@ pub fn from_app(error: AppError) -> Status {
         AppError::NotAllowed => known("NOT_ALLOWED"),
         AppError::Limit(name) => limit(name),
         AppError::Unavailable { retry_after_ms } => {
-            retry(known("UNAVAILABLE"), Duration::from_millis(retry_after_ms))
+            retry(&known("UNAVAILABLE"), Duration::from_millis(retry_after_ms))
         }
         AppError::ClockBehind { now } => {
             let metadata = HashMap::from([("server_time".to_owned(), now.0.to_string())]);
-            retry(with_metadata("CLOCK_BEHIND", metadata), Duration::from_secs(60))
+            retry(&with_metadata("CLOCK_BEHIND", metadata), Duration::from_mins(1))
         }
         AppError::Internal => known("INTERNAL"),
     }
@@ -47,13 +47,14 @@ pub fn from_app(error: AppError) -> Status {
 
 /// A field that could not be read.
 pub fn from_field(error: FieldError) -> Status {
-    invalid(error.field, &error.problem)
+    let FieldError { field, problem } = error;
+    invalid(field, &problem)
 }
 
 /// A token that does not admit. Carries the server's clock where time is what is wrong.
 pub fn from_auth(error: &AuthError, now: Timestamp) -> Status {
     let (reason, about_time) = match error {
-        AuthError::App(_) => return retry(known("UNAVAILABLE"), Duration::from_secs(1)),
+        AuthError::App(_) => return retry(&known("UNAVAILABLE"), Duration::from_secs(1)),
         AuthError::Token(error) => match error {
             TokenError::Missing => ("TOKEN_MISSING", false),
             TokenError::Malformed => ("TOKEN_MALFORMED", false),
@@ -71,7 +72,7 @@ pub fn from_auth(error: &AuthError, now: Timestamp) -> Status {
 
 /// Too many failed tries.
 pub fn too_many_tries(wait: Duration) -> Status {
-    retry(known("TOO_MANY_TRIES"), wait)
+    retry(&known("TOO_MANY_TRIES"), wait)
 }
 
 /// A call that took longer than its deadline.
@@ -125,7 +126,7 @@ fn with_metadata(name: &str, metadata: HashMap<String, String>) -> Status {
     Status::with_error_details(code, text, ErrorDetails::with_error_info(name, "", metadata))
 }
 
-fn retry(status: Status, after: Duration) -> Status {
+fn retry(status: &Status, after: Duration) -> Status {
     let mut details = status.get_error_details();
     details.set_retry_info(Some(after));
     Status::with_error_details(status.code(), status.message(), details)

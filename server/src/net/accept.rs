@@ -128,7 +128,11 @@ impl Handshake {
         let _ = self.tcp.set_nodelay(true);
         match timeout(self.limit, self.acceptor.accept(self.tcp)).await {
             Ok(Ok(stream)) => {
-                let group = stream.get_ref().1.negotiated_key_exchange_group().map(|group| group.name());
+                let group = stream
+                    .get_ref()
+                    .1
+                    .negotiated_key_exchange_group()
+                    .map(rustls::crypto::SupportedKxGroup::name);
                 let info = ConnectionInfo { peer: Some(self.peer), group };
                 let connection = Connection::new(stream, info, &self.end, Some(self.place));
                 // Fails only when the server has stopped.
