@@ -188,6 +188,9 @@ pub enum EvidenceFault {
     /// A certificate or revocation.
     #[error("a certificate does not verify: {0}")]
     Certificate(String),
+    /// What stands in the log of keys, read entry by entry.
+    #[error("the log of keys: {0}")]
+    KeyLog(String),
     /// Stored bytes of an attachment that are not the signed ones.
     #[error("an attachment is not the one that was signed: {0}")]
     Attachment(String),

@@ -26,6 +26,30 @@ pub struct Trust {
     pub pins: BTreeMap<String, Pin>,
     /// The owner's own chain, as signed.
     pub own_chain: Option<StoredChain>,
+    /// How far the log of keys was read for links on the owner's label.
+    pub key_scan: KeyScan,
+}
+
+/// A place in the log of keys, with the tiles that are needed to go on there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct KeyScan {
+    /// Entries read.
+    pub size: u64,
+    /// Right edge of the tree of that size.
+    pub tiles: Vec<StoredTile>,
+}
+
+/// One tile of a tree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredTile {
+    /// Level, 0 holds hashes of leaves.
+    pub level: u8,
+    /// Index in the level.
+    pub index: u64,
+    /// Its hashes, 32 bytes each.
+    #[serde(with = "base64_bytes")]
+    pub hashes: Vec<u8>,
 }
 
 /// Checkpoints of one log, as signed notes.
@@ -136,6 +160,9 @@ impl Trust {
                     self.pins.insert(address.clone(), pin.clone());
                 }
             }
+        }
+        if other.key_scan.size > self.key_scan.size {
+            self.key_scan.clone_from(&other.key_scan);
         }
         let length =
             |chain: &Option<StoredChain>| chain.as_ref().map_or(0, |c| c.links.len() + c.indexes.len());

@@ -242,6 +242,11 @@ impl Client {
         pause / 2 + pause / 2 * u32::from(byte) / 255
     }
 
+    /// The connection, for what is no gRPC.
+    pub(crate) fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
     /// The client's patience.
     pub(crate) fn timeout(&self) -> Duration {
         self.timeout

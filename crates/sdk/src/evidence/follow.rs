@@ -116,6 +116,12 @@ impl Client {
         self.settle_log(Log::Evidence).await
     }
 
+    /// The largest checkpoint of the log of keys that is linked to all others.
+    pub(crate) fn largest_keys_checkpoint(&self) -> Result<Option<SignedCheckpoint>, Error> {
+        let note = self.with_trust(|trust| trust.keys_log.largest.clone());
+        self.stored(Log::Keys, &note)
+    }
+
     async fn settle_log(&self, log: Log) -> Result<(), Error> {
         loop {
             let memory = self.with_trust(|trust| log.memory(trust).clone());

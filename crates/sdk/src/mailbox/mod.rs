@@ -8,6 +8,7 @@ mod chain;
 mod read;
 mod record;
 mod register;
+mod scan;
 mod sync;
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,7 @@ use postfach_ledger::head::HeadStatement;
 use postfach_proto::v1;
 use postfach_proto::v1::mailbox_service_client::MailboxServiceClient;
 
+use super::scan::WITH_A_SYNC;
 use super::verify::{Arrived, Checked, Reader};
 use super::{Mailbox, MessageRecord};
 use crate::client::{MAX_ANSWER, Pace};
@@ -160,9 +161,22 @@ impl Mailbox {
         page.has_more = answer.has_more;
         if !page.has_more {
             self.fetch_waiting(&mut next, &mut page).await?;
+            self.scan_with_sync().await?;
         }
         *state = next;
         Ok(page)
+    }
+
+    /// Reads on in the log of keys. Only proof of fraud stops a sync; everything else is tried again with the next.
+    async fn scan_with_sync(&self) -> Result<(), Error> {
+        match self.scan_keys(WITH_A_SYNC).await {
+            Err(error @ Error::Evidence(_)) => Err(error),
+            Err(error) => {
+                tracing::debug!(%error, "the log of keys was not read on");
+                Ok(())
+            }
+            Ok(_) => Ok(()),
+        }
     }
 
     async fn fetch(&self, cursor: &str, page_size: u32) -> Result<v1::SyncResponse, Error> {
