@@ -156,6 +156,58 @@ pub const TABLE: &[Reason] = reasons! {
     "WRAPS_INCOMPLETE" InvalidArgument
         "A link that adds a member or a generation comes with the seeds for every member. Send them all."
         "Ein Glied, das ein Mitglied oder eine Generation hinzufügt, kommt mit den Schlüsseln für alle Mitglieder. Senden Sie alle.";
+    // Limits (postfach_domain::limits)
+    "ACT_TOO_LARGE" InvalidArgument
+        "The act is too long. Shorten its reason and details."
+        "Die Erklärung ist zu lang. Kürzen Sie Grund und Einzelheiten.";
+    "ATTACHMENT_NAME_TOO_LONG" InvalidArgument
+        "The name of an attachment is too long. Rename the file."
+        "Der Name einer Anlage ist zu lang. Benennen Sie die Datei um.";
+    "ATTACHMENT_TOO_LARGE" InvalidArgument
+        "An attachment is too large. Split it."
+        "Eine Anlage ist zu groß. Teilen Sie sie.";
+    "BATCH_TOO_LARGE" InvalidArgument
+        "The batch is too large. Split it."
+        "Der Stapel ist zu groß. Teilen Sie ihn.";
+    "CHAIN_FULL" FailedPrecondition
+        "The key chain is full for this key. Use the recovery key."
+        "Die Schlüsselkette ist für diesen Schlüssel voll. Nehmen Sie den Wiederherstellungsschlüssel.";
+    "COVER_TOO_LARGE" InvalidArgument
+        "The cover is too large. Shorten the subject or send fewer attachments."
+        "Der Umschlag ist zu groß. Kürzen Sie den Betreff oder senden Sie weniger Anlagen.";
+    "LETTER_TOO_LARGE" InvalidArgument
+        "The letter is too large. Move part of it into an attachment."
+        "Der Brief ist zu groß. Verschieben Sie einen Teil in eine Anlage.";
+    "LINK_TOO_LARGE" InvalidArgument
+        "The link is too large. Shorten the device's name."
+        "Das Glied ist zu groß. Kürzen Sie den Namen des Geräts.";
+    "OUTER_TOO_LARGE" InvalidArgument
+        "The outer header is too large. Send fewer attachments."
+        "Der äußere Kopf ist zu groß. Senden Sie weniger Anlagen.";
+    "PAGE_TOO_LARGE" InvalidArgument
+        "The page is too large. Ask for fewer rows."
+        "Die Seite ist zu groß. Fordern Sie weniger Zeilen an.";
+    "SENDER_COPY_TOO_LARGE" InvalidArgument
+        "The sender's copy is too large. Leave it out or make it anew."
+        "Die Absenderkopie ist zu groß. Lassen Sie sie weg, oder erstellen Sie sie neu.";
+    "SUBJECT_TOO_LONG" InvalidArgument
+        "The subject is too long. Shorten it."
+        "Der Betreff ist zu lang. Kürzen Sie ihn.";
+    "TOO_MANY_ATTACHMENTS" InvalidArgument
+        "There are too many attachments. Put several into one file."
+        "Es sind zu viele Anlagen. Fassen Sie mehrere in einer Datei zusammen.";
+    "TOO_MANY_DEVICES" FailedPrecondition
+        "The mailbox has as many devices as it can have. Revoke one first."
+        "Das Postfach hat so viele Geräte, wie es haben kann. Widerrufen Sie erst eines.";
+    "TOO_MANY_UPLOADS" ResourceExhausted
+        "Too many uploads are open. Finish one first."
+        "Zu viele Übertragungen sind offen. Beenden Sie erst eine.";
+    "UPLOAD_EXPIRED" NotFound
+        "The upload has expired. Start it again."
+        "Die Übertragung ist abgelaufen. Beginnen Sie sie neu.";
+    "WRAP_TOO_LARGE" InvalidArgument
+        "The sealed seeds are too large. Make them anew."
+        "Die versiegelten Schlüssel sind zu groß. Erstellen Sie sie neu.";
     // The server
     "UNAVAILABLE" Unavailable
         "The server cannot do it now. Try again shortly; nothing is lost or done twice."
@@ -243,9 +295,12 @@ mod tests {
     }
 
     #[test]
-    fn every_rule_of_the_domain_has_its_line() {
+    fn every_rule_and_limit_of_the_domain_has_its_line() {
         for (name, _) in postfach_domain::decide::REASONS {
             assert!(find(name).is_some(), "{name}");
+        }
+        for limit in postfach_domain::limits::TABLE.iter().filter(|limit| !limit.reason.is_empty()) {
+            assert!(find(limit.reason).is_some(), "{}", limit.reason);
         }
     }
 

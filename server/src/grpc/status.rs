@@ -91,8 +91,7 @@ pub fn complete(status: &Status, common: &Common) -> Status {
         (status.code(), status.message())
     };
     if let Some(mut info) = details.error_info().cloned() {
-        // The limits have reasons of their own, and one text.
-        let reason = reasons::find(&info.reason).or_else(|| reasons::find("LIMIT_EXCEEDED"));
+        let reason = reasons::find(&info.reason);
         info.domain.clone_from(&common.domain);
         details.set_error_info(info.reason, info.domain, info.metadata);
         if let Some(reason) = reason {
