@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 use postfach_domain::format::{Signature, Signed};
-use postfach_domain::head::ChainHead;
-use postfach_domain::terms::{LegalRegime, TrustLevel};
 use postfach_domain::hash::Digest;
+use postfach_domain::head::ChainHead;
 use postfach_domain::id::{Address, AttachmentId, AuthorityId, KeyId, MessageId, Party};
 use postfach_domain::sign::PublicKey;
+use postfach_domain::terms::{LegalRegime, TrustLevel};
 use postfach_domain::time::Timestamp;
 use postfach_ledger::hash::Hash;
 

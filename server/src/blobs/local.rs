@@ -76,13 +76,7 @@ impl BlobStore for LocalBlobs {
     }
 }
 
-fn store(
-    root: &Path,
-    folders: &Mutex<()>,
-    target: &Path,
-    temporary: &Path,
-    bytes: &[u8],
-) -> io::Result<()> {
+fn store(root: &Path, folders: &Mutex<()>, target: &Path, temporary: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::options().write(true).create_new(true).open(temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;

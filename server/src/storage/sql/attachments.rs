@@ -61,11 +61,7 @@ pub async fn of_message(query: &mut dyn Query, message_no: u64) -> Result<Vec<At
 }
 
 /// How many uploads of a sender are open: not committed and not expired.
-pub async fn open_uploads(
-    query: &mut dyn Query,
-    sender_no: u64,
-    now: Timestamp,
-) -> Result<u64, StoreError> {
+pub async fn open_uploads(query: &mut dyn Query, sender_no: u64, now: Timestamp) -> Result<u64, StoreError> {
     let sql = "SELECT count(*) FROM attachment WHERE sender_no = $1 AND ct_root IS NULL AND expires_at > $2";
     let rows = query.fetch(sql.into(), vec![sender_no.into(), now.into()]).await?;
     rows.into_iter().next().map_or(Ok(0), |mut row| row.unsigned(0))
@@ -151,10 +147,7 @@ pub async fn segments(
 }
 
 /// Writes segments; the same index again replaces the leaf.
-pub async fn upsert_segments(
-    tx: &mut dyn Tx,
-    segments: &[(BlobKey, u64, Digest)],
-) -> Result<(), StoreError> {
+pub async fn upsert_segments(tx: &mut dyn Tx, segments: &[(BlobKey, u64, Digest)]) -> Result<(), StoreError> {
     static UPSERT: ManyRows = ManyRows::new(
         "INSERT INTO segment (blob, idx, leaf) SELECT * FROM {v} AS v WHERE column1 IS NOT NULL
          ON CONFLICT (blob, idx) DO UPDATE SET leaf = excluded.leaf",

@@ -1,7 +1,9 @@
 //! Authorities and their certified keys.
 
 use postfach_domain::format::Signed;
-use postfach_domain::id::{AuthorityId, KeyId};
+use postfach_domain::hash::Digest;
+use postfach_domain::id::{Address, AuthorityId, KeyId};
+use postfach_domain::keylog::KeyLeaf;
 use postfach_domain::time::Timestamp;
 use prost::Message as _;
 
@@ -17,6 +19,8 @@ pub struct Authority {
     pub id: AuthorityId,
     /// Its own mailbox.
     pub mailbox_no: u64,
+    /// Address of that.
+    pub mailbox: Address,
 }
 
 fn authority(row: &mut Row) -> Result<Authority, StoreError> {
@@ -24,6 +28,7 @@ fn authority(row: &mut Row) -> Result<Authority, StoreError> {
         no: row.unsigned(0)?,
         id: row.text(1)?.parse().map_err(|_| corrupt("authority id"))?,
         mailbox_no: row.unsigned(2)?,
+        mailbox: Address(row.array(3)?),
     })
 }
 
@@ -32,16 +37,19 @@ pub async fn by_id(
     query: &mut dyn Query,
     ids: impl IntoIterator<Item = &AuthorityId>,
 ) -> Result<Vec<Authority>, StoreError> {
-    static SELECT: InList =
-        InList::new("SELECT no, authority_id, mailbox_no FROM authority WHERE authority_id IN {in}");
+    static SELECT: InList = InList::new(
+        "SELECT a.no, a.authority_id, a.mailbox_no, m.address FROM authority AS a
+         JOIN mailbox AS m ON m.no = a.mailbox_no WHERE a.authority_id IN {in}",
+    );
     let rows = SELECT.fetch(query, ids.into_iter().map(|id| vec![id.as_str().into()]).collect()).await?;
     rows.into_iter().map(|mut row| authority(&mut row)).collect()
 }
 
 /// Authorities after an id, in the order of their ids.
 pub async fn page(query: &mut dyn Query, after: &str, limit: u64) -> Result<Vec<Authority>, StoreError> {
-    let sql = "SELECT no, authority_id, mailbox_no FROM authority WHERE authority_id > $1
-               ORDER BY authority_id LIMIT $2";
+    let sql = "SELECT a.no, a.authority_id, a.mailbox_no, m.address FROM authority AS a
+               JOIN mailbox AS m ON m.no = a.mailbox_no WHERE a.authority_id > $1
+               ORDER BY a.authority_id LIMIT $2";
     query.fetch(sql.into(), vec![after.into(), limit.into()]).await?.iter_mut().map(authority).collect()
 }
 
@@ -72,6 +80,8 @@ pub struct AuthorityKeyRow {
     pub not_before: Timestamp,
     /// Until when; `None` for no end.
     pub not_after: Option<Timestamp>,
+    /// What the keys log shows of the certificate.
+    pub certificate_hash: Digest,
     /// Position of the certificate in the keys log.
     pub certificate_index: u64,
     /// Position of the revocation.
@@ -85,6 +95,13 @@ impl AuthorityKeyRow {
     }
 }
 
+/// The hash stands at the end of the key's leaf.
+fn certificate_hash(leaf: KeyLeaf) -> Digest {
+    let mut hash = Digest::ZERO;
+    hash.0.copy_from_slice(&leaf[leaf.len() - 32..]);
+    hash
+}
+
 fn key_row(row: &mut Row) -> Result<AuthorityKeyRow, StoreError> {
     Ok(AuthorityKeyRow {
         key_id: KeyId(row.array(0)?),
@@ -96,6 +113,7 @@ fn key_row(row: &mut Row) -> Result<AuthorityKeyRow, StoreError> {
         certificate_index: row.unsigned(6)?,
         revocation_index: row.opt_unsigned(7)?,
         ags: row.text(8)?,
+        certificate_hash: certificate_hash(row.array(9)?),
     })
 }
 
@@ -106,8 +124,9 @@ pub async fn keys(
 ) -> Result<Vec<AuthorityKeyRow>, StoreError> {
     static SELECT: InList = InList::new(
         "SELECT k.key_id, k.authority_no, a.authority_id, k.public, k.not_before, k.not_after,
-                k.certificate_index, k.revocation_index, k.ags
-         FROM authority_key AS k JOIN authority AS a ON a.no = k.authority_no WHERE k.key_id IN {in}",
+                k.certificate_index, k.revocation_index, k.ags, l.leaf
+         FROM authority_key AS k JOIN authority AS a ON a.no = k.authority_no
+         JOIN key_leaf AS l ON l.idx = k.certificate_index WHERE k.key_id IN {in}",
     );
     let rows = SELECT.fetch(query, key_ids.into_iter().map(|k| vec![k.as_bytes().into()]).collect()).await?;
     rows.into_iter().map(|mut row| key_row(&mut row)).collect()

@@ -160,10 +160,8 @@ pub async fn upsert_tiles(
 
 /// Adds leaves of the keys log, the first at index `first`.
 pub async fn insert_key_leaves(tx: &mut dyn Tx, first: u64, leaves: &[KeyLeaf]) -> Result<(), StoreError> {
-    static INSERT: ManyRows = ManyRows::new(
-        "INSERT INTO key_leaf (idx, leaf) SELECT * FROM {v} AS v WHERE column1 IS NOT NULL",
-        2,
-    );
+    static INSERT: ManyRows =
+        ManyRows::new("INSERT INTO key_leaf (idx, leaf) SELECT * FROM {v} AS v WHERE column1 IS NOT NULL", 2);
     let rows = (first..).zip(leaves).map(|(index, leaf)| vec![index.into(), leaf.into()]).collect();
     INSERT.write(tx, rows).await
 }

@@ -131,7 +131,8 @@ fn link(row: &mut Row) -> Result<Link, StoreError> {
 
 /// The whole chain of a mailbox, genesis first.
 pub async fn chain(query: &mut dyn Query, mailbox_no: u64) -> Result<Vec<Link>, StoreError> {
-    let sql = "SELECT mailbox_no, seq, signed, link_hash, key_index FROM link WHERE mailbox_no = $1 ORDER BY seq";
+    let sql =
+        "SELECT mailbox_no, seq, signed, link_hash, key_index FROM link WHERE mailbox_no = $1 ORDER BY seq";
     query.fetch(sql.into(), vec![mailbox_no.into()]).await?.iter_mut().map(link).collect()
 }
 
@@ -146,9 +147,8 @@ pub async fn link_hashes(
         2,
     );
     let keys = keys.into_iter().map(|(address, seq)| vec![address.as_bytes().into(), seq.into()]).collect();
-    let read = |row: &mut Row| {
-        Ok(((Address(row.array(0)?), row.small(1)?), (digest(row, 2)?, row.unsigned(3)?)))
-    };
+    let read =
+        |row: &mut Row| Ok(((Address(row.array(0)?), row.small(1)?), (digest(row, 2)?, row.unsigned(3)?)));
     SELECT.fetch(query, keys).await?.iter_mut().map(read).collect()
 }
 
@@ -285,7 +285,11 @@ pub async fn insert_wraps(tx: &mut dyn Tx, wraps: &[WrapRow]) -> Result<(), Stor
 }
 
 /// All wraps for one member, oldest first.
-pub async fn wraps(query: &mut dyn Query, mailbox_no: u64, member: KeyId) -> Result<Vec<WrapRow>, StoreError> {
+pub async fn wraps(
+    query: &mut dyn Query,
+    mailbox_no: u64,
+    member: KeyId,
+) -> Result<Vec<WrapRow>, StoreError> {
     let sql = "SELECT link_seq, sealed FROM wrap WHERE mailbox_no = $1 AND member = $2 ORDER BY link_seq";
     let rows = query.fetch(sql.into(), vec![mailbox_no.into(), member.as_bytes().into()]).await?;
     rows.into_iter()
@@ -358,6 +362,16 @@ pub async fn upsert_consents(tx: &mut dyn Tx, consents: &[&Consent]) -> Result<(
         ]
     };
     UPSERT.write(tx, consents.iter().map(row).collect()).await
+}
+
+/// Times of the stored settings of these mailboxes.
+pub async fn setting_times(
+    query: &mut dyn Query,
+    mailbox_nos: impl IntoIterator<Item = u64>,
+) -> Result<Vec<(u64, Timestamp)>, StoreError> {
+    static SELECT: InList = InList::new("SELECT mailbox_no, act_time FROM setting WHERE mailbox_no IN {in}");
+    let rows = SELECT.fetch(query, mailbox_nos.into_iter().map(|no| vec![no.into()]).collect()).await?;
+    rows.into_iter().map(|mut row| Ok((row.unsigned(0)?, Timestamp(row.unsigned(1)?)))).collect()
 }
 
 /// Replaces the stored settings of a mailbox.

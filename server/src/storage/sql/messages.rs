@@ -240,9 +240,7 @@ pub async fn update_stages(tx: &mut dyn Tx, messages: &[&Message]) -> Result<(),
         "UPDATE message SET last_commitment = column2, events = column3 FROM {v} AS v WHERE no = column1",
         3,
     );
-    let row = |m: &&Message| {
-        vec![m.no.into(), m.last_commitment.as_bytes().into(), pack(&m.events).into()]
-    };
+    let row = |m: &&Message| vec![m.no.into(), m.last_commitment.as_bytes().into(), pack(&m.events).into()];
     UPDATE.write(tx, messages.iter().map(row).collect()).await
 }
 

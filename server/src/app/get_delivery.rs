@@ -1,0 +1,42 @@
+//! What became of a message that the caller sent, and on request the sealed message itself.
+
+use postfach_domain::id::MessageId;
+
+use super::answers::bytes;
+use super::{App, AppError, Caller, Delivery, Submission};
+use crate::storage::Ask;
+use crate::storage::sql::{events, messages};
+
+impl App {
+    /// A message that the caller sent.
+    pub async fn get_delivery(
+        &self,
+        caller: &Caller,
+        message_id: MessageId,
+        include_content: bool,
+    ) -> Result<Delivery, AppError> {
+        self.require_member(caller).await?;
+        let message = self.sent(caller, message_id).await?;
+        let mut query = Ask(&*self.store);
+        let standing = message.events.iter().filter(|(event_type, _)| event_type.is_some());
+        let rows = events::by_index(&mut query, standing.map(|(_, index)| *index)).await?;
+        let submission = if include_content {
+            messages::content(&mut query, message.no).await?.map(|content| Submission {
+                outer: content.outer.into(),
+                cover: bytes(content.cover),
+                letter: bytes(content.letter),
+                signature: Some(content.signature),
+                sender_copy: bytes(content.sender_copy),
+            })
+        } else {
+            messages::outer(&mut query, message.no).await?.map(|(outer, signature)| Submission {
+                outer: outer.into(),
+                signature: Some(signature),
+                ..Submission::default()
+            })
+        };
+        let snapshot = self.view.snapshot();
+        let events = self.logged_events(rows, &snapshot).await?;
+        Ok(Delivery { events, submission, checkpoints: snapshot.checkpoints() })
+    }
+}

@@ -1,0 +1,95 @@
+//! Gives out a letter against the citizen's signed statement that she took it (SPEC 3). Once that stands, a token is
+//! enough, for ever.
+
+use postfach_domain::act::ActType;
+use postfach_domain::event::EventType;
+use postfach_domain::format::Signed;
+use postfach_domain::id::{MessageId, Party};
+
+use super::act_on_message::ActOnMessage;
+use super::answers::Step;
+use super::{App, AppError, Caller, Checkpoints, HandedOver, LoggedEvent, Refusal};
+use crate::storage::sql::messages::{self, Message};
+use crate::storage::{Ask, StoreError};
+
+impl App {
+    /// Gives out a letter against a signed act HANDED_OVER, which may be absent once it stands.
+    pub async fn hand_over(
+        &self,
+        caller: &Caller,
+        message_id: MessageId,
+        act: Option<Signed>,
+    ) -> Result<HandedOver, AppError> {
+        self.require_member(caller).await?;
+        if let Some(act) = act {
+            let (event, checkpoints) = self.take(caller, message_id, act).await?;
+            let message = self.received(caller, message_id).await?;
+            return self.with_letter(&message, event, checkpoints).await;
+        }
+        let message = self.received(caller, message_id).await?;
+        check_given(&message)?;
+        let index = message.first(EventType::HandedOver).ok_or(Refusal::NotHandedOver)?;
+        let (event, checkpoints) = self.event_at(index).await?;
+        self.with_letter(&message, event, checkpoints).await
+    }
+
+    async fn take(
+        &self,
+        caller: &Caller,
+        message_id: MessageId,
+        act: Signed,
+    ) -> Result<(LoggedEvent, Checkpoints), AppError> {
+        let parsed = self.checked_act(caller, &act).await?;
+        if parsed.act_type != ActType::HandedOver {
+            return Err(AppError::invalid("act.type", "not HANDED_OVER"));
+        }
+        if parsed.message.is_none_or(|named| named.message_id != message_id) {
+            return Err(AppError::invalid("act.message_id", "not the message of the call"));
+        }
+        match self.step(ActOnMessage { act: parsed, signed: act }).await? {
+            Step::Event(event, checkpoints) => Ok((event, checkpoints)),
+            Step::Stored => Err(AppError::Internal),
+        }
+    }
+
+    async fn with_letter(
+        &self,
+        message: &Message,
+        event: LoggedEvent,
+        checkpoints: Checkpoints,
+    ) -> Result<HandedOver, AppError> {
+        check_given(message)?;
+        let letter = messages::letter(&mut Ask(&*self.store), message.no).await?;
+        let letter = letter.ok_or(Refusal::Erased)?.into();
+        Ok(HandedOver { letter, event, checkpoints })
+    }
+
+    /// A message by its id.
+    pub(super) async fn message(&self, message_id: MessageId) -> Result<Option<Message>, StoreError> {
+        Ok(messages::by_id(&mut Ask(&*self.store), [&message_id]).await?.into_iter().next())
+    }
+
+    /// A message that the caller's mailbox received.
+    pub(super) async fn received(&self, caller: &Caller, message_id: MessageId) -> Result<Message, AppError> {
+        let message = self.message(message_id).await?.ok_or(AppError::NotFound)?;
+        let mine = Party::Mailbox(message.recipient) == caller.party;
+        if mine && !message.has(EventType::Refused) { Ok(message) } else { Err(AppError::NotFound) }
+    }
+
+    /// A message that the caller sent.
+    pub(super) async fn sent(&self, caller: &Caller, message_id: MessageId) -> Result<Message, AppError> {
+        let message = self.message(message_id).await?.ok_or(AppError::NotFound)?;
+        if message.sender == caller.party { Ok(message) } else { Err(AppError::NotFound) }
+    }
+}
+
+/// What ends access even after a hand-over: the recipient's own deletion, and erasure.
+pub(super) fn check_given(message: &Message) -> Result<(), Refusal> {
+    if message.has(EventType::Erased) {
+        return Err(Refusal::Erased);
+    }
+    if message.has(EventType::Deleted) {
+        return Err(Refusal::Deleted);
+    }
+    Ok(())
+}

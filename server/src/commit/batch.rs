@@ -1,0 +1,261 @@
+//! One batch from lock to commit: read what it needs, decide in memory, append to both trees, sign, write, commit.
+
+use postfach_domain::decide::Refusal;
+use postfach_domain::id::{KeyId, Party};
+use postfach_domain::time::Timestamp;
+use postfach_ledger::checkpoint::Checkpoint;
+use postfach_ledger::hash::{Hash, leaf_hash};
+use postfach_ledger::leaf::EvidenceLeaf;
+use postfach_ledger::proof::TreeError;
+use postfach_ledger::tree::TreeEdge;
+use postfach_ledger::vkey::LogSigner;
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+
+use super::{Applied, CLOCK_TOLERANCE_MS, Needs, Operation, Outcome, Parts, Rejected, WorkingSet, changes};
+use crate::app::{Checkpoints, LogName, LoggedEvent};
+use crate::clock::Clock;
+use crate::logs::Snapshot;
+use crate::storage::sql::logs::{self, Head, Heads};
+use crate::storage::{Query, Store, StoreError, Tx};
+
+type Answers = Vec<Result<Outcome, Rejected>>;
+
+/// Runs batches, one after the other.
+pub(super) struct Engine {
+    parts: Parts,
+    /// What the last commit left. Believed only while the heads in the database say the same.
+    known: Option<Snapshot>,
+}
+
+impl Engine {
+    pub(super) fn new(parts: Parts) -> Self {
+        Self { parts, known: None }
+    }
+
+    /// Applies a batch. An error means that nothing was answered and that it is unknown whether it was stored.
+    pub(super) async fn batch(&mut self, operations: &[&dyn Operation]) -> Result<Answers, StoreError> {
+        let mut tx = self.parts.store.begin().await?;
+        match self.inside(&mut *tx, operations).await {
+            Ok(Done { answers, next, struck, write: true }) => {
+                let committed = tx.commit().await;
+                // Also after an error: it may be stored.
+                self.parts.keys.strike(struck);
+                committed?;
+                self.settle(next);
+                Ok(answers)
+            }
+            Ok(Done { answers, next, write: false, .. }) => {
+                tx.rollback().await?;
+                self.settle(next);
+                Ok(answers)
+            }
+            Err(error) => {
+                // The first error is the one to tell.
+                let _ = tx.rollback().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn inside(&mut self, tx: &mut dyn Tx, operations: &[&dyn Operation]) -> Result<Done, StoreError> {
+        let heads = logs::lock_heads(tx).await?;
+        let mut next = match self.known.take() {
+            Some(known) if known.heads == heads => known,
+            _ => Snapshot::load(tx, heads).await?,
+        };
+        let (now, last) = (self.parts.clock.now(), last_time(&next.heads));
+        if last.0 > now.0.saturating_add(CLOCK_TOLERANCE_MS) {
+            tracing::error!(ahead_ms = last.0 - now.0, "the clock stands behind the log, writes are refused");
+            let answers = operations.iter().map(|_| Err(Rejected::ClockBehind(now))).collect();
+            return Ok(Done { answers, next, struck: Vec::new(), write: false });
+        }
+        let sizes = (next.keys.size(), next.evidence.size());
+        let salts =
+            StdRng::from_rng(&mut *self.parts.chance).map_err(|e| StoreError::Unavailable(e.to_string()))?;
+        let mut set = WorkingSet::new(now.max(last), sizes, salts);
+        load(tx, &mut set, operations).await?;
+        let applied = apply(&mut set, operations);
+        if !applied.iter().any(|a| matches!(a, Ok(Applied::Logged { .. } | Applied::Stored))) {
+            let answers = applied.into_iter().map(unlogged).collect();
+            return Ok(Done { answers, next, struck: Vec::new(), write: false });
+        }
+        grow(&mut next, &set, &self.parts.keys_signer, &self.parts.evidence_signer).map_err(damaged)?;
+        let answers = answer(applied, &set, &next)?;
+        changes::write(tx, &mut set).await?;
+        write_logs(tx, &next).await?;
+        Ok(Done { answers, next, struck: struck(&set), write: true })
+    }
+
+    /// After the commit: readers see it, and the next batch starts from it.
+    fn settle(&mut self, mut next: Snapshot) {
+        next.keys.settle();
+        next.evidence.settle();
+        if self.parts.view.snapshot().heads != next.heads {
+            self.parts.view.publish(next.clone());
+        }
+        self.known = Some(next);
+    }
+}
+
+/// What a batch came to.
+struct Done {
+    answers: Answers,
+    next: Snapshot,
+    /// Keys that stopped being active.
+    struck: Vec<(Party, KeyId)>,
+    /// False where nothing is to be committed.
+    write: bool,
+}
+
+/// Keys that this batch ended.
+fn struck(set: &WorkingSet) -> Vec<(Party, KeyId)> {
+    let members = set.members.changed().filter(|(_, member)| member.removed_seq.is_some());
+    let members = members.map(|((address, key), _)| (Party::Mailbox(*address), *key));
+    let certified = set.authority_keys.changed().filter(|(_, key)| key.revocation_index.is_some());
+    let certified = certified.map(|(id, key)| (Party::Authority(key.authority_id.clone()), *id));
+    members.chain(certified).collect()
+}
+
+fn last_time(heads: &Heads) -> Timestamp {
+    heads.keys.last_time.max(heads.evidence.last_time)
+}
+
+async fn load(
+    query: &mut dyn Query,
+    set: &mut WorkingSet,
+    operations: &[&dyn Operation],
+) -> Result<(), StoreError> {
+    let mut needs = Needs::default();
+    operations.iter().for_each(|operation| operation.needs(&mut needs));
+    needs.load(query, set).await?;
+    let mut needs = Needs::default();
+    operations.iter().for_each(|operation| operation.needs_then(set, &mut needs));
+    needs.load(query, set).await
+}
+
+/// Applies all, those that extend the keys log first; answers in the order of the operations.
+fn apply(set: &mut WorkingSet, operations: &[&dyn Operation]) -> Vec<Result<Applied, Refusal>> {
+    let mut order: Vec<usize> = (0..operations.len()).collect();
+    order.sort_by_key(|at| !operations[*at].extends_keys());
+    let mut applied: Vec<Option<Result<Applied, Refusal>>> = operations.iter().map(|_| None).collect();
+    for at in order {
+        applied[at] = Some(operations[at].apply(set));
+    }
+    applied.into_iter().flatten().collect()
+}
+
+/// Appends the new leaves to both trees and signs what grew.
+fn grow(
+    next: &mut Snapshot,
+    set: &WorkingSet,
+    keys_signer: &LogSigner,
+    evidence_signer: &LogSigner,
+) -> Result<(), TreeError> {
+    let keys = set.changes.key_leaves.iter().map(|leaf| leaf_hash(leaf));
+    grow_one(&mut next.keys, &mut next.heads.keys, keys, set.now(), keys_signer)?;
+    let events = set.changes.events.iter().map(|row| EvidenceLeaf { commitment: row.commitment }.leaf_hash());
+    grow_one(&mut next.evidence, &mut next.heads.evidence, events, set.now(), evidence_signer)
+}
+
+fn grow_one(
+    edge: &mut TreeEdge,
+    head: &mut Head,
+    leaves: impl Iterator<Item = Hash>,
+    now: Timestamp,
+    signer: &LogSigner,
+) -> Result<(), TreeError> {
+    if edge.append(leaves)?.is_empty() {
+        return Ok(());
+    }
+    let (size, root) = (edge.size(), edge.root());
+    *head = Head { size, root, last_time: now, checkpoint: Checkpoint::sign(signer, size, root).note };
+    Ok(())
+}
+
+async fn write_logs(tx: &mut dyn Tx, next: &Snapshot) -> Result<(), StoreError> {
+    let mut grown = false;
+    for (log, edge) in [(LogName::Keys, &next.keys), (LogName::Evidence, &next.evidence)] {
+        if edge.size() > edge.base_size() {
+            logs::upsert_tiles(tx, log, edge.dirty_tiles()).await?;
+            grown = true;
+        }
+    }
+    if grown {
+        logs::update_heads(tx, &next.heads).await?;
+    }
+    Ok(())
+}
+
+fn unlogged(applied: Result<Applied, Refusal>) -> Result<Outcome, Rejected> {
+    match applied {
+        Ok(Applied::Known(index)) => Ok(Outcome::Known(index)),
+        Ok(_) => Ok(Outcome::Stored),
+        Err(refusal) => Err(Rejected::Refused(refusal)),
+    }
+}
+
+/// The answers, with all proofs under the new heads. Nothing of it leaves before the commit.
+fn answer(
+    applied: Vec<Result<Applied, Refusal>>,
+    set: &WorkingSet,
+    next: &Snapshot,
+) -> Result<Answers, StoreError> {
+    let checkpoints = next.checkpoints();
+    let outcome = |applied| match applied {
+        Ok(Applied::Logged { keys, events }) => {
+            logged(&keys, &events, set, next, &checkpoints).map(Ok).map_err(damaged)
+        }
+        other => Ok(unlogged(other)),
+    };
+    applied.into_iter().map(outcome).collect()
+}
+
+fn damaged(error: TreeError) -> StoreError {
+    StoreError::Corrupt(error.to_string())
+}
+
+fn logged(
+    keys: &[u64],
+    events: &[u64],
+    set: &WorkingSet,
+    next: &Snapshot,
+    checkpoints: &Checkpoints,
+) -> Result<Outcome, TreeError> {
+    let key = |index: &u64| Ok((*index, next.keys.inclusion_proof(*index)?));
+    let event = |index: &u64| {
+        let inclusion = next.evidence.inclusion_proof(*index)?;
+        let row = set.changes.events.iter().find(|row| row.index == *index);
+        let (event, salt) = row.map_or((None, None), |row| (row.event.clone(), row.salt));
+        Ok(LoggedEvent {
+            event: event.unwrap_or_default(),
+            salt: salt.map(Vec::from).unwrap_or_default(),
+            index: *index,
+            inclusion,
+        })
+    };
+    Ok(Outcome::Logged {
+        keys: keys.iter().map(key).collect::<Result<_, TreeError>>()?,
+        events: events.iter().map(event).collect::<Result<_, TreeError>>()?,
+        checkpoints: checkpoints.clone(),
+    })
+}
+
+/// What would happen to an operation now, without doing it (`validate_only`).
+pub(crate) async fn try_out(
+    store: &dyn Store,
+    clock: &dyn Clock,
+    salts: StdRng,
+    operation: &dyn Operation,
+) -> Result<Applied, Rejected> {
+    let decide = async {
+        let mut query = store.snapshot().await?;
+        let heads = logs::read_heads(&mut *query).await?;
+        let heads = heads.ok_or_else(|| StoreError::Corrupt("no log heads".into()))?;
+        let now = clock.now().max(last_time(&heads));
+        let mut set = WorkingSet::new(now, (heads.keys.size, heads.evidence.size), salts);
+        load(&mut *query, &mut set, &[operation]).await?;
+        Ok(operation.apply(&mut set))
+    };
+    decide.await.map_err(Rejected::Failed)?.map_err(Rejected::Refused)
+}

@@ -1,0 +1,232 @@
+//! The committer: the one place where the server changes anything. It takes all operations that wait, applies them in
+//! memory through the pure rules, writes facts and evidence in one transaction, and answers each caller once the
+//! commit is known good. While one batch is flushed the next one gathers.
+
+mod batch;
+mod changes;
+mod needs;
+mod table;
+mod working_set;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use postfach_domain::decide::Refusal;
+use postfach_domain::time::Timestamp;
+use postfach_ledger::hash::Hash;
+use postfach_ledger::vkey::LogSigner;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::app::{Checkpoints, KeyBook, LoggedEvent};
+use crate::clock::{Chance, Clock};
+use crate::logs::LogView;
+use crate::storage::{Store, StoreError};
+pub use needs::Needs;
+pub use working_set::{Concerns, WorkingSet};
+
+/// Operations of one batch at most.
+const BATCH: usize = 256;
+/// Bytes of one batch at most, as far as operations know their weight: 16 MiB.
+const BATCH_BYTES: usize = 16 << 20;
+/// Operations that may wait before callers are held back.
+const WAITING: usize = 1024;
+/// How far the newest logged instant may lie ahead of the clock, in milliseconds (SPEC 5).
+const CLOCK_TOLERANCE_MS: u64 = 5000;
+
+/// Something that changes what is stored. Signatures, hashes and forms were checked before; here only what depends on
+/// the state counts.
+pub trait Operation: Send + Sync + std::fmt::Debug + 'static {
+    /// True where it adds to the keys log: such operations come first in a batch (SPEC 5).
+    fn extends_keys(&self) -> bool {
+        false
+    }
+
+    /// Bytes that it will write, roughly.
+    fn weight(&self) -> usize {
+        1024
+    }
+
+    /// What must be loaded to decide.
+    fn needs(&self, needs: &mut Needs);
+
+    /// What must be loaded besides, once the first answers are there.
+    fn needs_then(&self, _set: &WorkingSet, _needs: &mut Needs) {}
+
+    /// Decides and, where the answer is yes, changes the working set. An error leaves the set as it was. May run
+    /// again on a fresh set if storing failed.
+    fn apply(&self, set: &mut WorkingSet) -> Result<Applied, Refusal>;
+}
+
+/// What an operation did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// Leaves were added: indexes in the keys log and in the evidence log.
+    Logged {
+        /// In the keys log.
+        keys: Vec<u64>,
+        /// In the evidence log.
+        events: Vec<u64>,
+    },
+    /// It was done before; the index of its event, where it has one.
+    Known(Option<u64>),
+    /// Stored, nothing logged.
+    Stored,
+}
+
+/// What the caller of an operation learns. Everything in it is durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Leaves were added.
+    Logged {
+        /// Index and audit path in the keys log.
+        keys: Vec<(u64, Vec<Hash>)>,
+        /// In the evidence log.
+        events: Vec<LoggedEvent>,
+        /// Over both.
+        checkpoints: Checkpoints,
+    },
+    /// It was done before; the index of its event, where it has one.
+    Known(Option<u64>),
+    /// Stored, nothing logged.
+    Stored,
+}
+
+/// Why an operation was not done.
+#[derive(Clone, Debug)]
+pub enum Rejected {
+    /// A rule says no.
+    Refused(Refusal),
+    /// The newest logged instant lies too far ahead of the clock.
+    ClockBehind(Timestamp),
+    /// Storing failed; whether it was stored is unknown, and repeating it is safe.
+    Failed(StoreError),
+    /// The committer takes nothing more.
+    Closed,
+}
+
+/// An operation on its way.
+struct Job {
+    operation: Box<dyn Operation>,
+    answer: oneshot::Sender<Result<Outcome, Rejected>>,
+}
+
+/// What the committer works with.
+pub struct Parts {
+    /// Where everything is stored.
+    pub store: Arc<dyn Store>,
+    /// What readers see.
+    pub view: Arc<LogView>,
+    /// Signs checkpoints of the keys log.
+    pub keys_signer: Arc<LogSigner>,
+    /// Signs checkpoints of the evidence log.
+    pub evidence_signer: Arc<LogSigner>,
+    /// The node's clock.
+    pub clock: Arc<dyn Clock>,
+    /// For salts.
+    pub chance: Chance,
+    /// Keys that are remembered outside, to be struck out when they change.
+    pub keys: Arc<KeyBook>,
+}
+
+/// Hands operations to the committer's task.
+#[derive(Debug)]
+pub struct Committer {
+    jobs: std::sync::Mutex<Option<mpsc::Sender<Job>>>,
+    task: std::sync::Mutex<Option<JoinHandle<()>>>,
+    healthy: Arc<AtomicBool>,
+}
+
+impl Committer {
+    /// Starts the task.
+    pub fn start(parts: Parts) -> Self {
+        let (jobs, waiting) = mpsc::channel(WAITING);
+        let healthy = Arc::new(AtomicBool::new(true));
+        let task = tokio::spawn(run(batch::Engine::new(parts), waiting, healthy.clone()));
+        Self { jobs: std::sync::Mutex::new(Some(jobs)), task: std::sync::Mutex::new(Some(task)), healthy }
+    }
+
+    /// Does one operation and waits until it is durable. If the caller goes away, it may be done all the same.
+    pub async fn submit(&self, operation: impl Operation) -> Result<Outcome, Rejected> {
+        let jobs = lock(&self.jobs).clone().ok_or(Rejected::Closed)?;
+        let (answer, wait) = oneshot::channel();
+        let job = Job { operation: Box::new(operation), answer };
+        jobs.send(job).await.map_err(|_| Rejected::Closed)?;
+        wait.await.map_err(|_| Rejected::Closed)?
+    }
+
+    /// False while the last batch failed, or the clock stands behind the log.
+    pub fn is_healthy(&self) -> bool {
+        self.healthy.load(Ordering::Relaxed) && lock(&self.jobs).is_some()
+    }
+
+    /// Takes nothing more and finishes what waits.
+    pub async fn close(&self) {
+        lock(&self.jobs).take();
+        let task = lock(&self.task).take();
+        if let Some(task) = task
+            && let Err(error) = task.await
+        {
+            tracing::error!(%error, "committer");
+        }
+    }
+}
+
+fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+async fn run(mut engine: batch::Engine, mut waiting: mpsc::Receiver<Job>, healthy: Arc<AtomicBool>) {
+    while let Some(first) = waiting.recv().await {
+        let jobs = gather(first, &mut waiting);
+        let operations: Vec<&dyn Operation> = jobs.iter().map(|job| &*job.operation).collect();
+        let answers = match engine.batch(&operations).await {
+            Ok(answers) => answers,
+            Err(error) => {
+                tracing::warn!(%error, operations = operations.len(), "batch failed, trying one by one");
+                one_by_one(&mut engine, &operations).await
+            }
+        };
+        let sick = |answer: &Result<_, Rejected>| {
+            matches!(answer, Err(Rejected::Failed(_) | Rejected::ClockBehind(_)))
+        };
+        healthy.store(!answers.iter().any(sick), Ordering::Relaxed);
+        for (job, answer) in jobs.into_iter().zip(answers) {
+            // The caller may have gone away; what was done stays done.
+            let _ = job.answer.send(answer);
+        }
+    }
+}
+
+/// All that waits, up to the limits. Never waits itself.
+fn gather(first: Job, waiting: &mut mpsc::Receiver<Job>) -> Vec<Job> {
+    let mut weight = first.operation.weight();
+    let mut jobs = vec![first];
+    while jobs.len() < BATCH && weight < BATCH_BYTES {
+        let Ok(job) = waiting.try_recv() else { break };
+        weight += job.operation.weight();
+        jobs.push(job);
+    }
+    jobs
+}
+
+/// After an unexpected error, whose outcome may be unknown: every operation finds out by its own idempotency key.
+async fn one_by_one(
+    engine: &mut batch::Engine,
+    operations: &[&dyn Operation],
+) -> Vec<Result<Outcome, Rejected>> {
+    let mut answers = Vec::with_capacity(operations.len());
+    for operation in operations {
+        let answer = match engine.batch(&[*operation]).await {
+            Ok(mut answers) => answers.pop().unwrap_or(Err(Rejected::Closed)),
+            Err(error) => {
+                tracing::error!(%error, "operation failed");
+                Err(Rejected::Failed(error))
+            }
+        };
+        answers.push(answer);
+    }
+    answers
+}
+
+pub(crate) use batch::try_out;

@@ -1,0 +1,215 @@
+//! The two logs as readers see them: the newest committed state in memory, and proofs under it. The committer moves
+//! it forward after each commit; nothing here writes to the database.
+
+mod kept;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use postfach_ledger::hash::Hash;
+use postfach_ledger::nodes::{NodeReader, TileNodes, Tiles};
+use postfach_ledger::proof::{self, TreeError};
+use postfach_ledger::tile::{TileCoord, TileData};
+use postfach_ledger::tree::TreeEdge;
+use tokio::sync::watch;
+
+use crate::app::{Checkpoints, LogName};
+use crate::halves::Halves;
+use crate::storage::sql::logs::{self, Head, Heads};
+use crate::storage::{Ask, Query, Store, StoreError};
+pub use kept::{KeptCheckpoints, KeptError};
+
+/// Full tiles in each half of the cache: 32 MiB in all.
+const TILES: usize = 1024;
+
+/// Both logs at one commit.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Sizes, roots, checkpoints.
+    pub heads: Heads,
+    /// Right edge of the keys tree.
+    pub keys: TreeEdge,
+    /// Right edge of the evidence tree.
+    pub evidence: TreeEdge,
+}
+
+impl Snapshot {
+    /// Reads both edges at these heads and compares the roots.
+    pub async fn load(query: &mut dyn Query, heads: Heads) -> Result<Self, StoreError> {
+        let keys = load_edge(query, LogName::Keys, &heads.keys).await?;
+        let evidence = load_edge(query, LogName::Evidence, &heads.evidence).await?;
+        Ok(Self { heads, keys, evidence })
+    }
+
+    /// The edge of one log.
+    pub fn edge(&self, log: LogName) -> &TreeEdge {
+        match log {
+            LogName::Keys => &self.keys,
+            LogName::Evidence => &self.evidence,
+        }
+    }
+
+    /// Size of one log.
+    pub fn size(&self, log: LogName) -> u64 {
+        self.heads.of(log).size
+    }
+
+    /// Both signed checkpoints.
+    pub fn checkpoints(&self) -> Checkpoints {
+        Checkpoints {
+            keys: self.heads.keys.checkpoint.clone(),
+            evidence: self.heads.evidence.checkpoint.clone(),
+        }
+    }
+}
+
+async fn load_edge(query: &mut dyn Query, log: LogName, head: &Head) -> Result<TreeEdge, StoreError> {
+    let coords = postfach_ledger::tree::edge_tiles(head.size);
+    let mut tiles = logs::tiles(query, log, &coords).await?;
+    let mut take = |coord: TileCoord| {
+        let at =
+            tiles.iter().position(|(level, index, _)| (*level, *index) == (coord.level(), coord.index()))?;
+        Some(tiles.swap_remove(at).2)
+    };
+    let edge = TreeEdge::load(head.size, &mut take).map_err(|error| damaged(log, error))?;
+    if edge.root() == head.root {
+        Ok(edge)
+    } else {
+        Err(StoreError::Corrupt(format!("the tiles of {log:?} lead to another root than its head")))
+    }
+}
+
+fn damaged(log: LogName, error: TreeError) -> StoreError {
+    StoreError::Corrupt(format!("{log:?}: {error}"))
+}
+
+/// The newest committed state of both logs, and proofs under it.
+#[derive(Debug)]
+pub struct LogView {
+    store: Arc<dyn Store>,
+    current: watch::Sender<Arc<Snapshot>>,
+    /// Full tiles with their inner nodes, which never change; 16 KiB each.
+    full_tiles: Mutex<Halves<(LogName, u8, u64), Arc<TileNodes>>>,
+}
+
+impl LogView {
+    /// Starts with a state that was read from the store.
+    pub fn new(store: Arc<dyn Store>, first: Snapshot) -> Self {
+        let full_tiles = Mutex::new(Halves::new(TILES));
+        Self { store, current: watch::Sender::new(Arc::new(first)), full_tiles }
+    }
+
+    /// The newest state. Everything in it is durable.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.current.borrow().clone()
+    }
+
+    /// Told whenever the logs grew.
+    pub fn subscribe(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.current.subscribe()
+    }
+
+    /// Moves forward, after a commit that is known good.
+    pub(crate) fn publish(&self, next: Snapshot) {
+        self.current.send_replace(Arc::new(next));
+    }
+
+    /// Audit paths of leaves, all under the same state.
+    pub async fn prove(
+        &self,
+        snapshot: &Snapshot,
+        log: LogName,
+        indexes: &[u64],
+    ) -> Result<Vec<Vec<Hash>>, StoreError> {
+        let size = snapshot.size(log);
+        let mut wanted = Vec::new();
+        for index in indexes {
+            let tiles = proof::inclusion_tiles(*index, size).map_err(|error| damaged(log, error))?;
+            wanted.extend(tiles);
+        }
+        let nodes = self.nodes(snapshot, log, wanted).await?;
+        let prove = |index: &u64| proof::inclusion_proof(*index, size, &nodes);
+        indexes.iter().map(prove).collect::<Result<_, _>>().map_err(|error| damaged(log, error))
+    }
+
+    /// Proof that the tree of `old` leaves is a prefix of the one of `new`, which is at most the snapshot's size.
+    pub async fn prove_consistency(
+        &self,
+        snapshot: &Snapshot,
+        log: LogName,
+        old: u64,
+        new: u64,
+    ) -> Result<Vec<Hash>, StoreError> {
+        let wanted = proof::consistency_tiles(old, new).map_err(|error| damaged(log, error))?;
+        let nodes = self.nodes(snapshot, log, wanted).await?;
+        proof::consistency_proof(old, new, &nodes).map_err(|error| damaged(log, error))
+    }
+
+    /// Root of the tree of the first `size` leaves.
+    pub async fn root_at(&self, snapshot: &Snapshot, log: LogName, size: u64) -> Result<Hash, StoreError> {
+        let nodes = self.nodes(snapshot, log, proof::root_tiles(size)).await?;
+        proof::root(size, &nodes).map_err(|error| damaged(log, error))
+    }
+
+    /// A stored tile, cut to the width asked for. `None` where this state has no such tile.
+    pub async fn tile(
+        &self,
+        snapshot: &Snapshot,
+        log: LogName,
+        coord: TileCoord,
+    ) -> Result<Option<TileData>, StoreError> {
+        let there = TileCoord::at_size(coord.level(), coord.index(), snapshot.size(log));
+        if there.is_none_or(|there| there.width() < coord.width()) {
+            return Ok(None);
+        }
+        let found = logs::tiles(&mut Ask(&*self.store), log, &[coord]).await?;
+        Ok(found.into_iter().next().and_then(|(_, _, data)| data.truncated(coord.width())))
+    }
+
+    /// Everything below the coordinates: full tiles from the cache or the store, partial ones from the edge.
+    async fn nodes<'a>(
+        &self,
+        snapshot: &'a Snapshot,
+        log: LogName,
+        mut wanted: Vec<TileCoord>,
+    ) -> Result<Nodes<'a>, StoreError> {
+        let size = snapshot.size(log);
+        wanted.sort_unstable();
+        wanted.dedup_by_key(|coord| (coord.level(), coord.index()));
+        let mut tiles = Tiles::new();
+        let mut missing = Vec::new();
+        {
+            let mut cache = self.full_tiles.lock().unwrap_or_else(PoisonError::into_inner);
+            for coord in wanted {
+                // A tile that was partial at an old size may be full by now; the edge holds what is partial now.
+                let full =
+                    TileCoord::at_size(coord.level(), coord.index(), size).is_some_and(|c| c.is_full());
+                if !full {
+                    continue;
+                }
+                match cache.get(&(log, coord.level(), coord.index())) {
+                    Some(nodes) => tiles.insert_nodes(coord.level(), coord.index(), nodes),
+                    None => missing.push(coord),
+                }
+            }
+        }
+        for (level, index, data) in logs::tiles(&mut Ask(&*self.store), log, &missing).await? {
+            let nodes = Arc::new(TileNodes::new(&data));
+            let mut cache = self.full_tiles.lock().unwrap_or_else(PoisonError::into_inner);
+            cache.insert((log, level, index), nodes.clone());
+            tiles.insert_nodes(level, index, nodes);
+        }
+        Ok(Nodes { tiles, edge: snapshot.edge(log) })
+    }
+}
+
+/// Nodes of one tree at one state.
+struct Nodes<'a> {
+    tiles: Tiles,
+    edge: &'a TreeEdge,
+}
+
+impl NodeReader for Nodes<'_> {
+    fn node(&self, height: u8, index: u64) -> Option<Hash> {
+        self.tiles.node(height, index).or_else(|| self.edge.node(height, index))
+    }
+}
