@@ -27,25 +27,40 @@ pub async fn run(command: AuthorityCommand, output: Output) -> Outcome<()> {
             let folder = Folder::at(&data.data);
             let registrar = Registrar::open(&folder, &registrar_key)?;
             let request = AuthorityRequest::read(&request)?;
-            add(&folder, &registrar, request, output).await
+            let added = add(&folder, &registrar, &request).await?;
+            let key_id = request.sign_pub.key_id().to_string();
+            let answer = json!({
+                "authority_id": added.authority_id,
+                "key_id": key_id,
+                "certificate_index": added.certificate_index,
+            });
+            let text = format!(
+                "{} is certified with key {key_id}. Line {} of the keys log says so.",
+                added.authority_id, added.certificate_index
+            );
+            output.answer(&answer, &text)
         }
         AuthorityCommand::Revoke { data, registrar_key, id, key_id, reason } => {
             let folder = Folder::at(&data.data);
             let registrar = Registrar::open(&folder, &registrar_key)?;
-            revoke(&folder, &registrar, &Revoke { id, key_id, reason }, output).await
+            let order = Revoke { id, key_id, reason };
+            let (key_ids, indexes) = revoke(&folder, &registrar, &order).await?;
+            let key_ids: Vec<String> = key_ids.iter().map(ToString::to_string).collect();
+            let answer = json!({ "authority_id": order.id.as_str(), "key_ids": key_ids, "indexes": indexes });
+            output.answer(&answer, &format!("{}: revoked {}.", order.id, key_ids.join(", ")))
         }
     }
 }
 
 /// The registrar of this deployment.
-struct Registrar {
+pub(super) struct Registrar {
     key: SecretKey,
     origin: Origin,
 }
 
 impl Registrar {
     /// Refuses a key that is not the card's.
-    fn open(folder: &Folder, key_file: &Path) -> Outcome<Self> {
+    pub(super) fn open(folder: &Folder, key_file: &Path) -> Outcome<Self> {
         folder.require_deployment()?;
         let card: ServiceCard = open::card(folder)?.card;
         let key = keyfile::read(key_file)?;
@@ -61,18 +76,19 @@ impl Registrar {
     }
 }
 
-struct Revoke {
-    id: AuthorityId,
-    key_id: Option<KeyId>,
-    reason: String,
+/// Which keys, and why.
+pub(super) struct Revoke {
+    pub(super) id: AuthorityId,
+    pub(super) key_id: Option<KeyId>,
+    pub(super) reason: String,
 }
 
-async fn add(
+/// Certifies the key of a request and, for a new authority, opens its mailbox.
+pub(super) async fn add(
     folder: &Folder,
     registrar: &Registrar,
-    request: AuthorityRequest,
-    output: Output,
-) -> Outcome<()> {
+    request: &AuthorityRequest,
+) -> Outcome<v1::RegisterAuthorityResponse> {
     if request.origin != registrar.origin {
         return Err(Failure::new(
             Exit::Usage,
@@ -81,15 +97,14 @@ async fn add(
             "Ask the authority for a request made with this deployment's service card.",
         ));
     }
-    let registered = link::with(folder, async |link| {
+    link::with(folder, async |link| {
         let mailbox = match &request.genesis {
             Some(genesis) => chain::address_of(genesis),
             None => mailbox_of(link, registrar, &request.authority_id).await?,
         };
-        let certificate = certificate(registrar, &request, mailbox, SystemClock.now())?;
         let wraps = request.wraps.iter();
         let call = v1::RegisterAuthorityRequest {
-            certificate: Some(certificate),
+            certificate: Some(certificate(registrar, request, mailbox, SystemClock.now())?),
             genesis: request.genesis.clone(),
             wraps: wraps
                 .map(|(member, sealed)| v1::Wrap { member: member.to_vec(), sealed: sealed.clone() })
@@ -98,18 +113,7 @@ async fn add(
         let answer = link.admin().register_authority(call).await;
         answer.map(tonic::Response::into_inner).map_err(|status| failure(&status))
     })
-    .await?;
-    let key_id = request.sign_pub.key_id().to_string();
-    let answer = json!({
-        "authority_id": registered.authority_id,
-        "key_id": key_id,
-        "certificate_index": registered.certificate_index,
-    });
-    let text = format!(
-        "{} is certified with key {key_id}. Line {} of the keys log says so.",
-        registered.authority_id, registered.certificate_index
-    );
-    output.answer(&answer, &text)
+    .await
 }
 
 fn certificate(
@@ -144,8 +148,13 @@ async fn mailbox_of(link: &Link, registrar: &Registrar, id: &AuthorityId) -> Out
     Ok(certificate.map_err(|error| foreign(&error))?.mailbox)
 }
 
-async fn revoke(folder: &Folder, registrar: &Registrar, order: &Revoke, output: Output) -> Outcome<()> {
-    let (key_ids, indexes) = link::with(folder, async |link| {
+/// Revokes; answers which keys, and where the keys log says so.
+pub(super) async fn revoke(
+    folder: &Folder,
+    registrar: &Registrar,
+    order: &Revoke,
+) -> Outcome<(Vec<KeyId>, Vec<u64>)> {
+    link::with(folder, async |link| {
         let key_ids = keys_to_revoke(link, registrar, order).await?;
         let now = SystemClock.now();
         let revocations = key_ids.iter().map(|key_id| revocation(registrar, order, *key_id, now));
@@ -153,10 +162,7 @@ async fn revoke(folder: &Folder, registrar: &Registrar, order: &Revoke, output: 
         let answer = link.admin().revoke_authority(call).await.map_err(|status| failure(&status))?;
         Ok((key_ids, answer.into_inner().indexes))
     })
-    .await?;
-    let key_ids: Vec<String> = key_ids.iter().map(ToString::to_string).collect();
-    let answer = json!({ "authority_id": order.id.as_str(), "key_ids": key_ids, "indexes": indexes });
-    output.answer(&answer, &format!("{}: revoked {}.", order.id, key_ids.join(", ")))
+    .await
 }
 
 fn revocation(registrar: &Registrar, order: &Revoke, key_id: KeyId, now: Timestamp) -> Outcome<Signed> {

@@ -8,6 +8,8 @@ pub mod link;
 mod mailbox;
 mod request;
 mod status;
+#[cfg(test)]
+mod tests;
 
 use crate::cli::{AdminCommand, Output};
 use crate::failure::Outcome;

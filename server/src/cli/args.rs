@@ -192,6 +192,8 @@ pub struct MailboxArgs {
 pub enum AuditCommand {
     /// Deliveries, oldest first
     List(ListArgs),
+    /// Check everything that is stored against what was signed and logged
+    Verify(VerifyArgs),
     /// All deliveries as JSON lines or CSV
     Export {
         /// The data folder.
@@ -218,6 +220,23 @@ pub struct ListArgs {
     /// Only those that reached this stage, for example HANDED_OVER
     #[arg(long, value_name = "S", value_parser = stage)]
     pub stage: Option<String>,
+}
+
+/// `postfachd audit verify`
+#[derive(Clone, Debug, ClapArgs)]
+pub struct VerifyArgs {
+    /// The data folder.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Leave signatures out, but for those of checkpoints
+    #[arg(long)]
+    pub quick: bool,
+    /// Read the ciphertext of attachments too
+    #[arg(long)]
+    pub blobs: bool,
+    /// A checkpoint that somebody kept: the log has to extend it
+    #[arg(long, value_name = "FILE")]
+    pub checkpoint: Option<PathBuf>,
 }
 
 /// Forms of an export.
@@ -261,6 +280,7 @@ mod tests {
             "postfachd admin authority revoke --data D --registrar-key F --id amt --reason lost --json",
             "postfachd admin erase --data D --message 0195a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b --json",
             "postfachd audit list --data D --authority amt --since 2026-11-23 --stage HANDED_OVER --json",
+            "postfachd audit verify --data D --quick --blobs --checkpoint F --json",
             "postfachd audit export --data D --format jsonl",
             "postfachd audit export --data D --format csv",
         ] {

@@ -13,7 +13,7 @@ use clap::error::ErrorKind;
 
 pub use args::{
     AdminCommand, Args, AuditCommand, AuthorityCommand, CodeCommand, Command, DataArgs, ExportFormat,
-    InitArgs, ListArgs, MailboxArgs, MailboxCommand, ServeArgs,
+    InitArgs, ListArgs, MailboxArgs, MailboxCommand, ServeArgs, VerifyArgs,
 };
 pub use output::Output;
 

@@ -55,7 +55,7 @@ pub async fn run(args: &ServeArgs, output: Output) -> Outcome<()> {
         connections: config.server.connections,
         stop_within: Duration::from_secs(config.server.stop_seconds),
         admin: Some(admin),
-        run: clock::system_chance().next_u64(),
+        run: clock::system_chance().next_u32(),
     };
     let ended = serve(serve_config, app, listener, shutdown).await;
     // A later server would remove it too.

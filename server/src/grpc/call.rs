@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use tonic::{Code, Status};
 
 use super::reasons::Language;
-use super::status::{self, Common};
+use super::status::{self, Common, RequestId};
 
 /// Longest deadline that a caller can ask for.
 const MAX_DEADLINE: Duration = Duration::from_mins(10);
@@ -26,13 +26,13 @@ const MAX_DEADLINE: Duration = Duration::from_mins(10);
 pub struct CallLayer {
     domain: Arc<str>,
     /// Tells the calls of two runs of the server apart.
-    run: u64,
+    run: u32,
     count: Arc<AtomicU64>,
 }
 
 impl CallLayer {
     /// `domain` is the deployment's origin, `run` a random number of this run.
-    pub fn new(domain: &str, run: u64) -> Self {
+    pub fn new(domain: &str, run: u32) -> Self {
         Self { domain: domain.into(), run, count: Arc::default() }
     }
 
@@ -40,9 +40,9 @@ impl CallLayer {
         let number = self.count.fetch_add(1, Ordering::Relaxed);
         let accepted = headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         Common {
-            request_id: format!("{:08x}-{number:x}", self.run & 0xffff_ffff),
+            request_id: RequestId { run: self.run, number },
             language: Language::from_accept(accepted),
-            domain: self.domain.to_string(),
+            domain: Arc::clone(&self.domain),
         }
     }
 }
@@ -60,7 +60,7 @@ pub async fn only_grpc(request: Request, next: Next) -> Response {
 /// See the module.
 pub async fn common(State(layer): State<CallLayer>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let method = request.uri().path().to_owned();
+    let uri = request.uri().clone();
     let common = layer.common(request.headers());
     let deadline = deadline(request.headers());
     request.extensions_mut().insert(common.clone());
@@ -70,17 +70,18 @@ pub async fn common(State(layer): State<CallLayer>, mut request: Request, next: 
         Err(_) => status::deadline_exceeded().into_http(),
     };
     let failed = Status::from_header_map(response.headers()).filter(|status| status.code() != Code::Ok);
+    let (method, request) = (uri.path(), common.request_id);
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let Some(failed) = failed else {
-        tracing::debug!(method, duration_ms, request = common.request_id, "call answered");
+        tracing::debug!(method, duration_ms, %request, "call answered");
         return response;
     };
     let complete = status::complete(&failed, &common);
     let code = complete.code();
     if code == Code::Internal {
-        tracing::error!(method, ?code, duration_ms, request = common.request_id, "call failed");
+        tracing::error!(method, ?code, duration_ms, %request, "call failed");
     } else {
-        tracing::info!(method, ?code, duration_ms, request = common.request_id, "call refused");
+        tracing::info!(method, ?code, duration_ms, %request, "call refused");
     }
     complete.into_http::<Body>()
 }

@@ -27,7 +27,7 @@ macro_rules! limited {
 pub fn public(
     app: &Arc<App>,
     health: HealthServer<impl Health>,
-    run: u64,
+    run: u32,
 ) -> Result<Router, ReflectionError> {
     use v1::attachment_service_server::AttachmentServiceServer;
     use v1::delivery_service_server::DeliveryServiceServer;
@@ -66,7 +66,7 @@ pub fn public(
 }
 
 /// The services of the operator's socket. Whoever can open the socket may use them.
-pub fn local(app: &Arc<App>, run: u64) -> Router {
+pub fn local(app: &Arc<App>, run: u32) -> Router {
     use v1::admin_service_server::AdminServiceServer;
     use v1::directory_service_server::DirectoryServiceServer;
 

@@ -1,6 +1,7 @@
 //! The only place where errors become a gRPC status with rich details (google.rpc). Inner detail never crosses the wire.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use postfach_domain::head::ChainHead;
@@ -18,12 +19,27 @@ use crate::auth::verifier::AuthError;
 /// What every error of one call says besides its own details.
 #[derive(Clone, Debug)]
 pub struct Common {
-    /// Found again in the server's log.
-    pub request_id: String,
+    /// Of `RequestInfo`.
+    pub request_id: RequestId,
     /// Of `LocalizedMessage`.
     pub language: Language,
     /// `ErrorInfo.domain`: the deployment's origin.
-    pub domain: String,
+    pub domain: Arc<str>,
+}
+
+/// Names a call in its error and in the server's log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestId {
+    /// Random for each run of the server.
+    pub run: u32,
+    /// Counts the calls of the run.
+    pub number: u64,
+}
+
+impl std::fmt::Display for RequestId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:08x}-{:x}", self.run, self.number)
+    }
 }
 
 /// An error of a use case.
@@ -92,13 +108,13 @@ pub fn complete(status: &Status, common: &Common) -> Status {
     };
     if let Some(mut info) = details.error_info().cloned() {
         let reason = reasons::find(&info.reason);
-        info.domain.clone_from(&common.domain);
+        info.domain = common.domain.to_string();
         details.set_error_info(info.reason, info.domain, info.metadata);
         if let Some(reason) = reason {
             details.set_localized_message(common.language.tag(), common.language.text(reason));
         }
     }
-    details.set_request_info(&common.request_id, "");
+    details.set_request_info(common.request_id.to_string(), "");
     Status::with_error_details(code, message, details)
 }
 
@@ -177,7 +193,11 @@ mod tests {
     use super::*;
 
     fn common() -> Common {
-        Common { request_id: "r-1".into(), language: Language::German, domain: "post.example".into() }
+        Common {
+            request_id: RequestId { run: 1, number: 10 },
+            language: Language::German,
+            domain: "post.example".into(),
+        }
     }
 
     fn sent(status: &Status) -> (Code, String, ErrorDetails) {
@@ -202,7 +222,7 @@ mod tests {
             let (found, name, details) = sent(&from_app(error));
             assert_eq!((found, name.as_str()), (code, reason));
             assert_eq!(details.error_info().unwrap().domain, "post.example");
-            assert_eq!(details.request_info().unwrap().request_id, "r-1");
+            assert_eq!(details.request_info().unwrap().request_id, "00000001-a");
             assert_eq!(details.localized_message().unwrap().locale, "de");
             assert_eq!(details.retry_info().is_some(), code == Code::Unavailable, "{reason}");
         }

@@ -39,7 +39,7 @@ pub struct ServeConfig {
     /// The operator's socket, if there is one.
     pub admin: Option<UnixListener>,
     /// A random number that tells the request ids of this run from those of others.
-    pub run: u64,
+    pub run: u32,
 }
 
 /// Why serving could not begin or ended by itself.
