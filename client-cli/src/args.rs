@@ -1,0 +1,100 @@
+//! The command tree. Texts of `--help` stand in the catalogue (`help`), what a command does in `commands`.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{authority, citizen, verify};
+use crate::i18n::Lang;
+
+/// A command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "postfach",
+    version,
+    disable_help_flag = true,
+    disable_version_flag = true,
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that every command takes, before or after its name.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Global {
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[arg(long, global = true, value_enum)]
+    pub lang: Option<Lang>,
+    #[arg(long, global = true)]
+    pub no_input: bool,
+    #[arg(long, global = true)]
+    pub screen_reader: bool,
+    #[arg(long, global = true, value_name = "DIR", env = "POSTFACH_HOME")]
+    pub home: Option<PathBuf>,
+    #[arg(long, global = true, value_name = "URL", env = "POSTFACH_SERVER_URL")]
+    pub server_url: Option<String>,
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 10,
+          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub timeout: u64,
+    #[arg(long, global = true, value_name = "FILE", env = "POSTFACH_PASSPHRASE_FILE")]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// Everything that `postfach` does.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Init(citizen::init::Args),
+    Address(citizen::address::Args),
+    Inbox(citizen::inbox::Args),
+    Sync(citizen::sync::Args),
+    Read(citizen::read::Args),
+    #[command(subcommand, arg_required_else_help = true)]
+    Attachment(Attachment),
+    Confirm(citizen::confirm::Args),
+    Dispute(citizen::dispute::Args),
+    Delete(citizen::delete::Args),
+    #[command(subcommand, arg_required_else_help = true)]
+    Receipt(Receipt),
+    Verify(verify::Args),
+    FileKey(citizen::file_key::Args),
+    Raw(citizen::raw::Args),
+    #[command(subcommand, arg_required_else_help = true)]
+    Keys(Keys),
+    #[command(subcommand, arg_required_else_help = true)]
+    Authority(Authority),
+}
+
+/// `postfach attachment …`
+#[derive(Debug, Subcommand)]
+pub enum Attachment {
+    Save(citizen::attachment_save::Args),
+}
+
+/// `postfach receipt …`
+#[derive(Debug, Subcommand)]
+pub enum Receipt {
+    Save(citizen::receipt_save::Args),
+}
+
+/// `postfach keys …`
+#[derive(Debug, Subcommand)]
+pub enum Keys {
+    Export(citizen::keys_export::Args),
+}
+
+/// `postfach authority …`
+#[derive(Debug, Subcommand)]
+pub enum Authority {
+    Init(authority::init::Args),
+    Send(Box<authority::send::Args>),
+    Status(authority::status::Args),
+    Receipts(authority::receipts::Args),
+    Withdraw(authority::withdraw::Args),
+}

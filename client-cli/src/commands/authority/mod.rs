@@ -1,0 +1,9 @@
+//! What an authority does: request admission, send, follow what became of it.
+
+pub mod compose;
+pub mod init;
+pub mod open;
+pub mod receipts;
+pub mod send;
+pub mod status;
+pub mod withdraw;

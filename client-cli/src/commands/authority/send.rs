@@ -1,0 +1,204 @@
+//! `postfach authority send`: seals a notice, keeps the sealed bytes durably, and sends those until the service answers.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use postfach_domain::event::EventType;
+use postfach_domain::id::{Address, MessageId};
+use postfach_sdk::sender::{NewMessage, OutboxEntry, Sent};
+use postfach_sdk::{Error, progress};
+use rand::Rng as _;
+use serde::Serialize;
+use serde_json::json;
+
+use super::compose::{compose, digest};
+use super::open::Clerk;
+use crate::clock;
+use crate::commands::message_id;
+use crate::commands::stages_view::local;
+use crate::context::Context;
+use crate::exit::{Exit, Failure, Outcome};
+use crate::input;
+use crate::output::{Answer, Bar, Page, Report};
+use crate::profile::files::{create_private_folder, write_atomic};
+use crate::profile::io_failure;
+use crate::profile::outbox::{Outgoing, waiting};
+use crate::{fail, t};
+
+/// `postfach authority send`
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+pub struct Args {
+    #[arg(long, value_name = "ADDRESS")]
+    pub to: String,
+    #[arg(long, value_name = "TEXT", required_unless_present = "letter")]
+    pub subject: Option<String>,
+    #[arg(long, value_name = "TEXT", required_unless_present_any = ["body_file", "letter"])]
+    pub body: Option<String>,
+    #[arg(long, value_name = "FILE", conflicts_with = "body")]
+    pub body_file: Option<PathBuf>,
+    #[arg(long, value_name = "FILE.json")]
+    pub letter: Option<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    pub attach: Vec<PathBuf>,
+    #[arg(long, value_name = "KIND")]
+    pub kind: Option<String>,
+    #[arg(long, value_name = "REGIME")]
+    pub regime: Option<String>,
+    #[arg(long)]
+    pub confirm: bool,
+    #[arg(long, value_name = "UUID")]
+    pub message_id: Option<String>,
+}
+
+/// A notice that the service accepted.
+#[derive(Debug, Serialize)]
+struct Accepted {
+    message_id: String,
+    accepted_at: String,
+    evidence_index: u64,
+    /// Null where it could not be fetched; `authority receipts` saves it later.
+    receipt: Option<PathBuf>,
+}
+
+/// Sends a notice.
+pub async fn run(context: &Context, args: &Args) -> Outcome<Report> {
+    let to: Address = args.to.parse().map_err(|_| fail!(Usage, "ADDRESS_MALFORMED", "address-malformed"))?;
+    let id = match &args.message_id {
+        Some(text) => message_id(text)?,
+        None => MessageId::new(clock::now(), clock::rng().r#gen()),
+    };
+    let message = compose(context, args, id)?;
+    let clerk = Clerk::open(context)?;
+    warn_of_waiting(context, &clerk, &id)?;
+    let outgoing = Outgoing::find(&clerk.session.unlocked, id);
+    let digest = digest(&to, &message);
+    let entry = match outgoing.stored(&clerk.keys.sign.public())? {
+        Some((known, entry)) if known == digest => {
+            context.out.note(&t!("send-again"));
+            entry
+        }
+        Some(_) => return Err(fail!(Conflict, "MESSAGE_ID_REUSED", "send-id-reused")),
+        None => seal(context, &clerk, &outgoing, &digest, to, message).await?,
+    };
+    let sent = deliver(context, &clerk, &outgoing, &digest, entry, &id).await?;
+    let receipt = receipt(context, &clerk, &id).await;
+    let accepted = &sent.accepted;
+    Ok(Report::of(Accepted {
+        message_id: id.to_string(),
+        accepted_at: accepted.event.occurred_at.to_rfc3339(),
+        evidence_index: accepted.index,
+        receipt: receipt.inspect_err(|failure| context.warn(&failure.message)).ok(),
+    }))
+}
+
+fn warn_of_waiting(context: &Context, clerk: &Clerk, id: &MessageId) -> Outcome<()> {
+    let waiting = waiting(&clerk.session.unlocked, id)?;
+    if !waiting.is_empty() {
+        let ids: Vec<String> = waiting.iter().take(5).map(ToString::to_string).collect();
+        let ids = ids.join(", ");
+        context.warn(&t!("send-waiting", count = waiting.len(), ids = ids.as_str()));
+    }
+    Ok(())
+}
+
+/// Seals message and attachments; everything is durable when this returns.
+async fn seal(
+    context: &Context,
+    clerk: &Clerk,
+    outgoing: &Outgoing<'_>,
+    digest: &str,
+    to: Address,
+    message: NewMessage,
+) -> Outcome<OutboxEntry> {
+    for file in &message.attachments {
+        input::open(&file.path)?;
+    }
+    let session = &clerk.session;
+    let recipient = session.finish(context, clerk.sender.client().resolve(to).await)?;
+    let spool = outgoing.fresh_spool()?;
+    let bar = context.out.bar(&t!("send-sealing"));
+    let sealed = clerk.sender.prepare(message, &recipient, &spool, &told(&bar)).await;
+    bar.finish();
+    match session.finish(context, sealed) {
+        Ok(entry) => outgoing.store(digest, &entry).map(|()| entry),
+        Err(failure) => outgoing.discard().and(Err(failure)),
+    }
+}
+
+/// Sends what is sealed, and says how to go on where that fails.
+async fn deliver(
+    context: &Context,
+    clerk: &Clerk,
+    outgoing: &Outgoing<'_>,
+    digest: &str,
+    entry: OutboxEntry,
+    id: &MessageId,
+) -> Outcome<Sent> {
+    let save = |entry: &OutboxEntry| {
+        outgoing.store(digest, entry).map_err(|failure| io::Error::other(failure.message))
+    };
+    let bar = context.out.bar(&t!("send-uploading"));
+    let sent = clerk.sender.send(entry, &outgoing.folder(), save, &told(&bar)).await;
+    bar.finish();
+    let hopeless = sent.as_ref().is_err_and(is_final);
+    match clerk.session.finish(context, sent) {
+        Ok(sent) => outgoing.delivered().map(|()| sent),
+        Err(failure) if hopeless => outgoing.discard().and(Err(failure)),
+        Err(failure) => Err(to_be_repeated(failure, id)),
+    }
+}
+
+/// The service said no to these very bytes, and will say so again.
+fn is_final(error: &Error) -> bool {
+    match error {
+        Error::PaperRequired | Error::BadInput { .. } => true,
+        Error::Conflict { reason, .. } => reason == "MESSAGE_ID_REUSED",
+        _ => false,
+    }
+}
+
+fn to_be_repeated(mut failure: Failure, id: &MessageId) -> Failure {
+    let id = id.to_string();
+    if failure.exit == Exit::ServerAway {
+        failure.hint = format!("{} {}", failure.hint, t!("send-repeat", id = id.as_str()));
+    }
+    failure.details["message_id"] = json!(id);
+    failure
+}
+
+fn told(bar: &Bar) -> progress::Progress {
+    let bar = bar.clone();
+    Arc::new(move |done, total| bar.set(done, total))
+}
+
+/// The receipt of ACCEPTED, kept in the profile.
+async fn receipt(context: &Context, clerk: &Clerk, id: &MessageId) -> Outcome<PathBuf> {
+    let history = clerk.sender.history(*id).await;
+    let history = clerk.session.finish(context, history)?;
+    let none = || fail!(NotFound, "NO_RECEIPT", "receipts-missing");
+    let file = history.receipt(EventType::Accepted).ok_or_else(none)?;
+    let folder = clerk.session.unlocked.path("receipts");
+    create_private_folder(&folder).map_err(|e| io_failure(&folder, &e))?;
+    let path = folder.join(format!("{id}-{}", file.file_name()));
+    write_atomic(&path, &file.bytes).map_err(|e| io_failure(&path, &e))?;
+    std::path::absolute(&path).map_err(|e| io_failure(&path, &e))
+}
+
+impl Answer for Accepted {
+    fn show(&self, page: &mut Page) {
+        page.heading(&t!("send-done"));
+        page.blank();
+        page.fact(&t!("label-message"), &self.message_id);
+        page.fact(&t!("label-accepted-at"), &local(&self.accepted_at));
+        page.fact(&t!("label-place"), &self.evidence_index.to_string());
+        if let Some(receipt) = &self.receipt {
+            page.fact(&t!("label-receipt"), &receipt.display().to_string());
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        if self.receipt.is_some() { Exit::Ok } else { Exit::Partial }
+    }
+}

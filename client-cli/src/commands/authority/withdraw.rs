@@ -1,0 +1,47 @@
+//! `postfach authority withdraw`: takes a notice back that was neither read nor served.
+
+use serde::Serialize;
+
+use super::open::Clerk;
+use crate::commands::message_id;
+use crate::commands::stages_view::local;
+use crate::context::Context;
+use crate::exit::Outcome;
+use crate::output::{Answer, Page, Report};
+use crate::t;
+
+/// `postfach authority withdraw`
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+pub struct Args {
+    #[arg(value_name = "MESSAGE_ID")]
+    pub message_id: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Withdrawn {
+    message_id: String,
+    withdrawn_at: String,
+    evidence_index: u64,
+}
+
+/// Withdraws a notice.
+pub async fn run(context: &Context, args: &Args) -> Outcome<Report> {
+    let id = message_id(&args.message_id)?;
+    let clerk = Clerk::open(context)?;
+    let withdrawn = clerk.sender.withdraw(id).await;
+    let event = clerk.session.finish(context, withdrawn)?;
+    Ok(Report::of(Withdrawn {
+        message_id: id.to_string(),
+        withdrawn_at: event.event.occurred_at.to_rfc3339(),
+        evidence_index: event.index,
+    }))
+}
+
+impl Answer for Withdrawn {
+    fn show(&self, page: &mut Page) {
+        page.line(&t!("withdraw-done"));
+        page.fact(&t!("label-occurred-at"), &local(&self.withdrawn_at));
+        page.fact(&t!("label-place"), &self.evidence_index.to_string());
+    }
+}

@@ -1,0 +1,69 @@
+//! What confirm, dispute and delete have in common: find the message, sign, store what the log says now.
+
+use postfach_domain::event::EventType;
+use postfach_domain::id::MessageId;
+use postfach_domain::time::Timestamp;
+use postfach_sdk::mailbox::MessageRecord;
+use postfach_sdk::stages::Stage;
+use postfach_sdk::{Error, VerifiedEvent};
+use serde::Serialize;
+
+use super::open::Owner;
+use crate::commands::stages_view::local;
+use crate::context::Context;
+use crate::exit::Outcome;
+use crate::output::{Answer, Page};
+use crate::profile::mailbox::Changes;
+use crate::profile::message::Entry;
+use crate::t;
+
+/// An act that stands in the log.
+#[derive(Debug, Serialize)]
+pub struct Acted {
+    message_id: String,
+    stage: &'static str,
+    at: String,
+    evidence_index: u64,
+    /// True where it stood there before.
+    repeated: bool,
+}
+
+/// Signs an act about a message and remembers it.
+pub async fn act(
+    context: &Context,
+    owner: &Owner,
+    id: &MessageId,
+    say: impl AsyncFnOnce(&Entry, &MessageRecord) -> Result<VerifiedEvent, Error>,
+) -> Outcome<Acted> {
+    let mut messages = owner.messages()?;
+    let mut entry = owner.find(context, &mut messages, id).await?;
+    let record = messages.record(&entry)?;
+    let said = say(&entry, &record).await;
+    let event = owner.session.finish(context, said)?;
+    let repeated = entry.stages.iter().any(|stage| stage.evidence_index == event.index);
+    entry.add(Stage::new(&event.event, event.index));
+    messages.store(Changes { changed: vec![entry], ..Changes::default() })?;
+    Ok(Acted {
+        message_id: id.to_string(),
+        stage: event.event.event_type.as_str(),
+        at: Timestamp(event.event.occurred_at.0).to_rfc3339(),
+        evidence_index: event.index,
+        repeated,
+    })
+}
+
+impl Answer for Acted {
+    fn show(&self, page: &mut Page) {
+        page.line(&match EventType::from_name(self.stage) {
+            Some(EventType::Confirmed) => t!("act-confirmed"),
+            Some(EventType::Deleted) => t!("act-deleted"),
+            Some(EventType::RejectedByRecipient) => t!("act-rejected"),
+            _ => t!("act-disputed"),
+        });
+        if self.repeated {
+            page.line(&t!("act-stood"));
+        }
+        page.fact(&t!("label-occurred-at"), &local(&self.at));
+        page.fact(&t!("label-place"), &self.evidence_index.to_string());
+    }
+}

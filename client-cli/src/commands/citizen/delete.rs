@@ -1,0 +1,25 @@
+//! `postfach delete`: the owner deletes a message for herself, on the service and here; its evidence stays.
+
+use super::act::act;
+use super::open::Owner;
+use crate::commands::message_id;
+use crate::context::Context;
+use crate::exit::Outcome;
+use crate::output::Report;
+
+/// `postfach delete`
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+pub struct Args {
+    #[arg(value_name = "MESSAGE_ID")]
+    pub message_id: String,
+}
+
+/// Deletes a message.
+pub async fn run(context: &Context, args: &Args) -> Outcome<Report> {
+    let id = message_id(&args.message_id)?;
+    let owner = Owner::open(context)?;
+    let said = act(context, &owner, &id, async |_, record| owner.mailbox.delete(record).await).await?;
+    owner.messages()?.purge(&id)?;
+    Ok(Report::of(said))
+}

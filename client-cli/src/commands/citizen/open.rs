@@ -1,0 +1,139 @@
+//! What every citizen's command begins with: profile, service, mailbox; and how it finds a message and its letter.
+
+use postfach_domain::event::EventType;
+use postfach_domain::id::MessageId;
+use postfach_sdk::keys::MailboxKeys;
+use postfach_sdk::mailbox::{Mailbox, MessageRecord, OpenedMessage};
+use postfach_sdk::stages::Stage;
+
+use super::sync::sync;
+use crate::connect::Session;
+use crate::context::Context;
+use crate::exit::{Failure, Outcome};
+use crate::explain::failure;
+use crate::profile::Kind;
+use crate::profile::mailbox::{Changes, Messages};
+use crate::profile::message::{Entry, Fault};
+use crate::{fail, t};
+
+/// A citizen at the mailbox.
+pub struct Owner {
+    /// Profile and client.
+    pub session: Session,
+    /// The mailbox.
+    pub mailbox: Mailbox,
+}
+
+impl Owner {
+    /// Unlocks the profile. Does not dial yet.
+    pub fn open(context: &Context) -> Outcome<Self> {
+        let unlocked = context.unlocked(Kind::Citizen)?;
+        let keys = MailboxKeys::from_exposed(&unlocked.keys()?).map_err(failure)?;
+        let session = Session::open(context, unlocked)?;
+        let mailbox = Mailbox::open(&session.client, &keys).map_err(failure)?;
+        Ok(Self { session, mailbox })
+    }
+
+    /// The messages that the profile remembers.
+    pub fn messages(&self) -> Outcome<Messages<'_>> {
+        Messages::load(&self.session.unlocked)
+    }
+
+    /// A message that is there and not deleted; asks the service where this computer does not know it yet.
+    pub async fn find(
+        &self,
+        context: &Context,
+        messages: &mut Messages<'_>,
+        id: &MessageId,
+    ) -> Outcome<Entry> {
+        if messages.get(id).is_none() {
+            sync(context, self, messages).await?;
+        }
+        known(messages, id)
+    }
+
+    /// The opened letter: from this computer, or from the service, where the first time signs the hand-over. Tells
+    /// whether it was signed now.
+    pub async fn letter(
+        &self,
+        context: &Context,
+        messages: &mut Messages<'_>,
+        entry: &Entry,
+    ) -> Outcome<(OpenedMessage, bool)> {
+        readable(entry)?;
+        let record = messages.record(entry)?;
+        if let Some(envelope) = messages.letter(&entry.message_id)? {
+            let opened = self.mailbox.open_letter(&record, &envelope).await.map_err(failure)?;
+            return Ok((opened, false));
+        }
+        let before = entry.has(EventType::HandedOver);
+        let read = match self.mailbox.read(&record, before).await {
+            Err(error @ postfach_sdk::Error::BadMessage { .. }) => {
+                let faulty = Entry { defect: Some(Fault::Sender), ..entry.clone() };
+                messages.store(Changes { changed: vec![faulty], ..Changes::default() })?;
+                Err(error)
+            }
+            other => other,
+        };
+        let read = self.session.finish(context, read)?;
+        messages.store_letter(&entry.message_id, &read.envelope)?;
+        let mut entry = entry.clone();
+        entry.add(Stage::new(&read.handed_over.event, read.handed_over.index));
+        messages.store(Changes { changed: vec![entry], ..Changes::default() })?;
+        Ok((read.message, !before))
+    }
+
+    /// The opened letter from this computer alone, with what was transported.
+    pub async fn kept_letter(
+        &self,
+        messages: &Messages<'_>,
+        entry: &Entry,
+    ) -> Outcome<(MessageRecord, Vec<u8>, OpenedMessage)> {
+        let record = messages.record(entry)?;
+        let id = entry.message_id.to_string();
+        let envelope = messages
+            .letter(&entry.message_id)?
+            .ok_or_else(|| fail!(Conflict, "NOT_HANDED_OVER", "message-not-read"; id = id.as_str()))?;
+        let opened = self.mailbox.open_letter(&record, &envelope).await.map_err(failure)?;
+        Ok((record, envelope.to_vec(), opened))
+    }
+}
+
+/// A message that this computer knows and that its owner did not delete.
+pub fn known(messages: &Messages<'_>, id: &MessageId) -> Outcome<Entry> {
+    match messages.get(id) {
+        Some(entry) if entry.is_deleted() => Err(fail!(NotFound, "DELETED", "message-gone-deleted")),
+        Some(entry) => Ok(entry.clone()),
+        None => {
+            let id = id.to_string();
+            Err(fail!(NotFound, "MESSAGE_UNKNOWN", "message-unknown", id = id.as_str()))
+        }
+    }
+}
+
+/// A message whose letter may still be shown.
+fn readable(entry: &Entry) -> Outcome<()> {
+    if entry.erased {
+        return Err(fail!(Conflict, "ERASED", "message-gone-erased"));
+    }
+    if entry.has(EventType::Withdrawn) {
+        return Err(fail!(Conflict, "WITHDRAWN", "message-gone-withdrawn"));
+    }
+    match entry.defect {
+        None => Ok(()),
+        Some(Fault::Sender) => Err(bad_message(&entry.message_id)),
+        Some(Fault::Server) => {
+            let what = t!("defect-server");
+            Err(fail!(Evidence, "EVIDENCE", "evidence-wrong", what = what.as_str()))
+        }
+        Some(Fault::Key) => {
+            let what = t!("label-message");
+            Err(fail!(CannotDecrypt, "CANNOT_DECRYPT", "cannot-decrypt", what = what.as_str()))
+        }
+    }
+}
+
+fn bad_message(id: &MessageId) -> Failure {
+    let id = id.to_string();
+    fail!(Evidence, "BAD_MESSAGE", "bad-message-of"; id = id.as_str())
+}

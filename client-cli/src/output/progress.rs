@@ -1,0 +1,55 @@
+//! A progress bar on standard error for long transfers. Not here: when a transfer runs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// Transfers below this many bytes finish before a bar could be read.
+const WORTH_A_BAR: u64 = 4 * 1024 * 1024;
+
+/// Shows how far a transfer is, or nothing.
+#[derive(Clone)]
+pub struct Bar {
+    bar: ProgressBar,
+    allowed: bool,
+    total: Arc<AtomicU64>,
+}
+
+impl Bar {
+    /// A bar with a label; it never draws where `allowed` is false.
+    pub fn new(label: &str, allowed: bool) -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        if let Ok(style) = ProgressStyle::with_template("{msg} [{bar:24}] {bytes}/{total_bytes} {eta}") {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.set_message(super::safe::line(label));
+        Self { bar, allowed, total: Arc::new(AtomicU64::new(0)) }
+    }
+
+    /// `done` of `total` bytes are through.
+    pub fn set(&self, done: u64, total: u64) {
+        if !self.allowed || total < WORTH_A_BAR {
+            return;
+        }
+        if self.total.swap(total, Ordering::Relaxed) != total {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+            self.bar.set_length(total);
+        }
+        self.bar.set_position(done);
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        // The last clone takes the bar away, also on an error.
+        if Arc::strong_count(&self.total) == 1 {
+            self.bar.finish_and_clear();
+        }
+    }
+}
