@@ -116,9 +116,11 @@ pub struct PairState {
     pub unlisted: u64,
 }
 
-/// A message whose cover was not available when it came.
+/// A message that came without its cover.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiting {
+    /// Which message.
+    pub message_id: String,
     /// Where its page began.
     pub cursor: String,
     /// Place of its ACCEPTED event in the evidence log.

@@ -167,11 +167,14 @@ impl Client {
         let request = sign(self.now());
         match self.try_call(Pace::Normal, || request.clone(), &send).await {
             Ok(answer) => Ok(answer),
-            Err(Failed::Status(Failure { server_time: Some(time), .. })) => {
-                self.correct_clock(time);
-                self.call(Pace::Normal, sign(self.now()), send).await
-            }
-            Err(Failed::Status(failure)) => Err(failure.into_error()),
+            Err(Failed::Status(failure)) => match failure.server_time {
+                // A server that is away may have a wrong clock itself.
+                Some(time) if !failure.is_transient() => {
+                    self.correct_clock(time);
+                    self.call(Pace::Normal, sign(self.now()), send).await
+                }
+                _ => Err(failure.into_error()),
+            },
             Err(Failed::Other(error)) => Err(error),
         }
     }

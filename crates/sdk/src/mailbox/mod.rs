@@ -5,22 +5,24 @@
 mod act;
 mod attachment;
 mod chain;
+mod page;
 mod read;
 mod record;
 mod register;
 mod scan;
+mod sort;
 mod sync;
 #[cfg(test)]
 mod tests;
 mod verify;
 
 pub use attachment::SavedAttachment;
+pub use page::{
+    Content, Defect, MailboxEvent, MailboxMemory, ReceivedMessage, SyncItem, SyncPage, SyncWarning,
+};
 pub use read::{OpenedMessage, ReadLetter};
 pub use record::{MessageRecord, SenderInfo};
 pub use register::{NewMailbox, Registered, Registration, StoredWrap, create_mailbox, register};
-pub use sync::{
-    Content, Defect, MailboxEvent, MailboxMemory, ReceivedMessage, SyncItem, SyncPage, SyncWarning,
-};
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};

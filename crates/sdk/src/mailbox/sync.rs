@@ -1,142 +1,31 @@
 //! Syncing: pages of everything that happened in the mailbox, each event proven, each new message checked.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use postfach_domain::act::Act;
 use postfach_domain::authority::AuthorityCert;
-use postfach_domain::event::{ErasedDetails, Event, EventSigned, EventType};
-use postfach_domain::id::{MessageId, Party};
+use postfach_domain::event::{Event, EventSigned, EventType};
+use postfach_domain::id::Party;
 use postfach_domain::outer::Outer;
-use postfach_domain::submission::Hashes;
-use postfach_envelope::open::OpenedCover;
 use postfach_ledger::head::HeadStatement;
 use postfach_proto::v1;
 use postfach_proto::v1::mailbox_service_client::MailboxServiceClient;
 
+use super::Mailbox;
+use super::page::{Content, MailboxMemory, SyncPage, SyncWarning};
 use super::scan::WITH_A_SYNC;
-use super::verify::{Arrived, Checked, Reader};
-use super::{Mailbox, MessageRecord};
+use super::sort::{Item, Sorter, message};
+use super::verify::{Arrived, Reader};
 use crate::client::{MAX_ANSWER, Pace};
 use crate::error::{Error, EvidenceFault};
 use crate::evidence::chain::ProvenChain;
 use crate::evidence::follow::Seen;
 use crate::evidence::{CertifiedKey, VerifiedEvent};
-use crate::stages::Stage;
 use crate::state::{SyncState, Waiting};
 use crate::work::blocking;
 
 /// Rows asked for at once.
 const PAGE: u32 = 500;
-
-/// What the application remembers of messages that came before.
-pub trait MailboxMemory {
-    /// Place of the message's ACCEPTED event in the evidence log, where the message is known.
-    fn accepted_index(&self, id: &MessageId) -> Option<u64>;
-
-    /// The hashes of a known message; asked for once for each later event.
-    fn hashes(&self, id: &MessageId) -> Option<Hashes>;
-}
-
-/// One page, in the order of the log.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct SyncPage {
-    /// What happened. Store it together with the [`SyncState`].
-    pub items: Vec<SyncItem>,
-    /// What a person should know, though nothing is proven wrong.
-    pub warnings: Vec<SyncWarning>,
-    /// Call again.
-    pub has_more: bool,
-}
-
-/// One thing that happened in the mailbox.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum SyncItem {
-    /// A new message, or one whose cover has become available.
-    Message(Box<ReceivedMessage>),
-    /// Something happened to a message, or to the mailbox.
-    Event(Box<MailboxEvent>),
-    /// An event whose content was erased; only its place is left.
-    Erased {
-        /// In the evidence log.
-        index: u64,
-    },
-}
-
-/// A message that came.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct ReceivedMessage {
-    /// Its id.
-    pub message_id: MessageId,
-    /// The ACCEPTED event.
-    pub accepted: VerifiedEvent,
-    /// As a stage.
-    pub stage: Stage,
-    /// What to store of it.
-    pub record: MessageRecord,
-    /// Its cover, or why it is not shown.
-    pub content: Content,
-}
-
-/// What may be shown of a message before it is read.
-#[derive(Debug)]
-pub enum Content {
-    /// All checks passed.
-    Opened(Box<OpenedCover>),
-    /// The sender wants it to be readable later.
-    NotYet,
-    /// A check failed: nothing of the content is shown.
-    Defect(Defect),
-}
-
-/// Which check failed, by who is to blame.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Defect {
-    /// What came is not what was signed and logged: evidence against the service (exit 8).
-    #[error("the service gave out something else than was accepted: {0}")]
-    Server(String),
-    /// The bytes are as signed, and wrong inside: the owner may reject the message.
-    #[error("the sender made a message that does not hold: {0}")]
-    Sender(String),
-    /// This device lacks the mailbox key of that generation.
-    #[error("this device does not hold generation {0} of the mailbox key")]
-    NoKey(u32),
-}
-
-/// A later event.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct MailboxEvent {
-    /// About which message; `None` for consent.
-    pub message_id: Option<MessageId>,
-    /// The event.
-    pub event: VerifiedEvent,
-    /// As a stage.
-    pub stage: Stage,
-}
-
-/// Something odd that is not proof of anything.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SyncWarning {
-    /// Messages of this sender did not come: their numbers are missing and no erasure explains them.
-    MissingMessages {
-        /// Authority id or address.
-        issuer: String,
-        /// How many numbers.
-        count: u64,
-    },
-    /// A number of this sender came twice.
-    RepeatedNumber {
-        /// Authority id or address.
-        issuer: String,
-        /// Which number.
-        pair_seq: u64,
-    },
-}
 
 impl Mailbox {
     /// Fetches and checks the next page after `state`, and moves `state` on. Store items and state together; after an
@@ -156,7 +45,7 @@ impl Mailbox {
         }
         let checked = self.check_page(&answer, &seen).await?;
         let mut next = state.clone();
-        let mut page = Sorter::new(self, memory, &mut next, &first).sort(checked)?;
+        let mut page = Sorter::new(memory, &mut next, &first).sort(checked)?;
         next.cursor.clone_from(&answer.next_cursor);
         page.has_more = answer.has_more;
         if !page.has_more {
@@ -248,7 +137,7 @@ impl Mailbox {
         let all = Arc::new(Page { certificates, senders, seen: seen.clone(), items: answer.items.clone() });
         let count = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let size = all.items.len().div_ceil(count).max(1);
-        let (mailbox, now) = (self.clone(), self.client.now());
+        let mailbox = self.clone();
         blocking(move |_| {
             let reader = Reader {
                 origin: &mailbox.client.service().origin,
@@ -256,7 +145,6 @@ impl Mailbox {
                 chain: &mailbox.own_chain(),
                 certificates: &all.certificates,
                 senders: &all.senders,
-                now,
             };
             let check = |part: &[v1::SyncItem]| -> Result<Vec<Item>, Error> {
                 part.iter().map(|item| mailbox.check_item(item, &reader, &all.seen)).collect()
@@ -340,11 +228,15 @@ impl Mailbox {
             for item in self.check_page(&answer, &seen).await? {
                 let Item::Message(arrived) = item else { continue };
                 let (accepted, checked) = *arrived;
-                let waited = due.iter().any(|w| w.index == accepted.index);
-                if waited && !matches!(checked.content, Content::NotYet) {
-                    state.waiting.retain(|w| w.index != accepted.index);
-                    page.items.push(message(accepted, checked)?);
+                if !due.iter().any(|w| w.index == accepted.index) {
+                    continue;
                 }
+                if let (Content::NotYet, Some(message_id)) = (&checked.content, accepted.event.message_id) {
+                    page.warnings.push(SyncWarning::CoverMissing { message_id });
+                    continue;
+                }
+                state.waiting.retain(|w| w.index != accepted.index);
+                page.items.push(message(accepted, checked)?);
             }
         }
         Ok(())
@@ -357,144 +249,4 @@ struct Page {
     senders: Vec<ProvenChain>,
     seen: Seen,
     items: Vec<v1::SyncItem>,
-}
-
-pub(super) enum Item {
-    Message(Box<(VerifiedEvent, Checked)>),
-    Event(Box<VerifiedEvent>),
-    Erased(u64),
-}
-
-fn message(accepted: VerifiedEvent, checked: Checked) -> Result<SyncItem, Error> {
-    let message_id = accepted.event.message_id.ok_or_else(|| accepted.fault("it names no message"))?;
-    let stage = Stage::new(&accepted.event, accepted.index);
-    let Checked { record, content } = checked;
-    Ok(SyncItem::Message(Box::new(ReceivedMessage { message_id, accepted, stage, record, content })))
-}
-
-/// Puts checked items in relation to what came before: numbers, repeats, later events.
-pub(super) struct Sorter<'a, M> {
-    mailbox: &'a Mailbox,
-    memory: &'a M,
-    state: &'a mut SyncState,
-    cursor: &'a str,
-    /// Messages of this page.
-    known: HashMap<MessageId, (u64, Option<Hashes>)>,
-}
-
-impl<'a, M: MailboxMemory> Sorter<'a, M> {
-    /// `cursor` is where the page began.
-    pub(super) fn new(
-        mailbox: &'a Mailbox,
-        memory: &'a M,
-        state: &'a mut SyncState,
-        cursor: &'a str,
-    ) -> Self {
-        Self { mailbox, memory, state, cursor, known: HashMap::new() }
-    }
-
-    pub(super) fn sort(mut self, items: Vec<Item>) -> Result<SyncPage, Error> {
-        let mut page =
-            SyncPage { items: Vec::with_capacity(items.len()), warnings: Vec::new(), has_more: false };
-        let before: HashMap<String, u64> = self.missing_counts();
-        for item in items {
-            let sorted = match item {
-                Item::Erased(index) => SyncItem::Erased { index },
-                Item::Event(verified) => self.event(*verified)?,
-                Item::Message(arrived) => {
-                    let (accepted, checked) = *arrived;
-                    self.message(accepted, checked, &mut page.warnings)?
-                }
-            };
-            page.items.push(sorted);
-        }
-        for (issuer, count) in self.missing_counts() {
-            let new = count.saturating_sub(before.get(&issuer).copied().unwrap_or(0));
-            if new > 0 {
-                page.warnings.push(SyncWarning::MissingMessages { issuer, count: new });
-            }
-        }
-        Ok(page)
-    }
-
-    fn missing_counts(&self) -> HashMap<String, u64> {
-        self.state.pairs.iter().map(|(issuer, pair)| (issuer.clone(), pair.missing_count())).collect()
-    }
-
-    fn message(
-        &mut self,
-        accepted: VerifiedEvent,
-        mut checked: Checked,
-        warnings: &mut Vec<SyncWarning>,
-    ) -> Result<SyncItem, Error> {
-        let id = accepted.event.message_id.ok_or_else(|| accepted.fault("it names no message"))?;
-        let here = self.known.get(&id).map(|(index, _)| *index);
-        match here.or_else(|| self.memory.accepted_index(&id)) {
-            // The same event again, for example after a crash before the state was stored.
-            Some(index) if index == accepted.index => {}
-            Some(_) => {
-                let what = "the id of the message was there before";
-                checked.content = Content::Defect(Defect::Server(what.to_owned()));
-            }
-            None => self.number(&accepted, &mut checked, warnings),
-        }
-        self.known.insert(id, (accepted.index, accepted.event.hashes));
-        if matches!(checked.content, Content::NotYet) {
-            let waiting = Waiting {
-                cursor: self.cursor.to_owned(),
-                index: accepted.index,
-                available_at: checked.record.available_at,
-            };
-            self.state.waiting.retain(|w| w.index != waiting.index);
-            self.state.waiting.push(waiting);
-        }
-        message(accepted, checked)
-    }
-
-    /// `pair_seq` counts the messages of one sender without gaps.
-    fn number(&mut self, accepted: &VerifiedEvent, checked: &mut Checked, warnings: &mut Vec<SyncWarning>) {
-        let (issuer, number) = (checked.record.sender.issuer.clone(), accepted.event.pair_seq);
-        let pair = self.state.pairs.entry(issuer.clone()).or_default();
-        if number > pair.highest {
-            pair.skip_to(number);
-        } else if !pair.missing.remove(&number) {
-            warnings.push(SyncWarning::RepeatedNumber { issuer, pair_seq: number });
-            let what = "the number of the message was there before";
-            checked.content = Content::Defect(Defect::Server(what.to_owned()));
-        }
-    }
-
-    fn event(&mut self, verified: VerifiedEvent) -> Result<SyncItem, Error> {
-        let event = &verified.event;
-        if let Some(id) = event.message_id {
-            let here = self.known.get(&id).and_then(|(_, hashes)| *hashes);
-            let known = here.or_else(|| self.memory.hashes(&id));
-            if let (Some(known), Some(named)) = (known, event.hashes)
-                && known != named
-            {
-                return Err(verified.fault("it names other bytes than were accepted"));
-            }
-        }
-        if event.event_type == EventType::Erased {
-            self.explain_erasure(&verified);
-        }
-        let stage = Stage::new(event, verified.index);
-        let message_id = event.message_id;
-        tracing::debug!(index = verified.index, mailbox = %self.mailbox.address().label(), "event");
-        Ok(SyncItem::Event(Box::new(MailboxEvent { message_id, event: verified, stage })))
-    }
-
-    /// An erased message leaves its number behind.
-    fn explain_erasure(&mut self, verified: &VerifiedEvent) {
-        let (Some(sender), Ok(details)) =
-            (&verified.event.sender, ErasedDetails::parse(&verified.event.details))
-        else {
-            return;
-        };
-        let pair = self.state.pairs.entry(sender.issuer()).or_default();
-        if details.pair_seq > pair.highest {
-            pair.skip_to(details.pair_seq);
-        }
-        pair.missing.remove(&details.pair_seq);
-    }
 }

@@ -6,11 +6,10 @@ use postfach_domain::hash::Digest;
 use postfach_domain::id::{Origin, Party};
 use postfach_domain::outer::{Outer, outer_hash};
 use postfach_domain::sign::PublicKey;
-use postfach_domain::time::Timestamp;
 use postfach_envelope::Unlock;
 use postfach_envelope::open::{Fault, OpenedCover, Received, open_cover};
 
-use super::sync::{Content, Defect};
+use super::page::{Content, Defect};
 use super::{MessageRecord, SenderInfo};
 use crate::error::Error;
 use crate::evidence::chain::ProvenChain;
@@ -24,7 +23,6 @@ pub(super) struct Reader<'a> {
     pub(super) chain: &'a ProvenChain,
     pub(super) certificates: &'a [CertifiedKey],
     pub(super) senders: &'a [ProvenChain],
-    pub(super) now: Timestamp,
 }
 
 /// An accepted message as it came.
@@ -64,7 +62,7 @@ impl Reader<'_> {
             key.as_ref(),
             info,
         );
-        let content = match signer.and_then(|(key, _)| self.open(arrived, &record, &key)) {
+        let content = match signer.and_then(|(key, _)| self.open(arrived, &key)) {
             Ok(Some(cover)) => Content::Opened(Box::new(cover)),
             Ok(None) => Content::NotYet,
             Err(defect) => Content::Defect(defect),
@@ -126,13 +124,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Recipient, generation and cover. `None` where the cover is not available yet.
-    fn open(
-        &self,
-        arrived: &Arrived<'_>,
-        record: &MessageRecord,
-        signer: &PublicKey,
-    ) -> Result<Option<OpenedCover>, Defect> {
+    /// Recipient, generation and cover. `None` where the cover did not come.
+    fn open(&self, arrived: &Arrived<'_>, signer: &PublicKey) -> Result<Option<OpenedCover>, Defect> {
         let event = &arrived.accepted.event;
         let server = |reason: &str| Defect::Server(reason.to_owned());
         let hashes = event.hashes.ok_or_else(|| server("no hashes"))?;
@@ -151,7 +144,8 @@ impl Reader<'_> {
         if self.chain.generation_at(event.keys_size) != Some(head.generation) {
             return Err(server("it was not sealed for the newest key of this mailbox"));
         }
-        if arrived.cover_envelope.is_empty() && record.available_at > self.now.0 {
+        // Not available yet, or deleted since, which a later event will say.
+        if arrived.cover_envelope.is_empty() {
             return Ok(None);
         }
         if Digest::of(arrived.cover_envelope) != hashes.cover {
