@@ -11,6 +11,11 @@ pub mod sql;
 mod sqlite;
 mod value;
 
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+pub mod faulty;
+
 pub use many::{InList, ManyRows};
 pub use sqlite::SqliteStore;
 pub use value::{Row, Value};

@@ -1,0 +1,140 @@
+//! A store that fails at a chosen step, once: *failed* (nothing was done) or *failed but stored* (done, and the caller
+//! told otherwise). For tests of what must survive both.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{Query, Row, Sql, Store, StoreError, Tx, Value, Work};
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The step is not done.
+    Failed,
+    /// The step is done and reported as failed.
+    FailedButStored,
+}
+
+/// Counts the steps of writing transactions (begin, each statement, commit) and fails at one of them.
+#[derive(Debug, Default)]
+struct Plan {
+    /// Steps to go, and what happens then.
+    next: Option<(u64, Fault)>,
+}
+
+impl Plan {
+    fn step(&mut self) -> Option<Fault> {
+        match &mut self.next {
+            Some((0, fault)) => {
+                let fault = *fault;
+                self.next = None;
+                Some(fault)
+            }
+            Some((left, _)) => {
+                *left -= 1;
+                None
+            }
+            None => None,
+        }
+    }
+}
+
+/// Wraps a store.
+#[derive(Debug)]
+pub struct FaultyStore {
+    inner: Arc<dyn Store>,
+    plan: Arc<Mutex<Plan>>,
+}
+
+fn step(plan: &Mutex<Plan>) -> Option<Fault> {
+    plan.lock().unwrap_or_else(PoisonError::into_inner).step()
+}
+
+fn broken() -> StoreError {
+    StoreError::Unavailable("fault on purpose".into())
+}
+
+impl FaultyStore {
+    /// Works like the store inside until told otherwise.
+    pub fn new(inner: Arc<dyn Store>) -> Self {
+        Self { inner, plan: Arc::default() }
+    }
+
+    /// Fails once, after so many steps of writing transactions.
+    pub fn fail_after(&self, steps: u64, fault: Fault) {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner).next = Some((steps, fault));
+    }
+
+    /// True while the planned fault has not happened.
+    pub fn is_waiting(&self) -> bool {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner).next.is_some()
+    }
+}
+
+impl Store for FaultyStore {
+    fn begin(&self) -> Work<'_, Box<dyn Tx>> {
+        Box::pin(async move {
+            if step(&self.plan).is_some() {
+                return Err(broken());
+            }
+            let inner = self.inner.begin().await?;
+            Ok(Box::new(FaultyTx { inner, plan: self.plan.clone() }) as Box<dyn Tx>)
+        })
+    }
+
+    fn snapshot(&self) -> Work<'_, Box<dyn Query>> {
+        self.inner.snapshot()
+    }
+
+    fn ask(&self, sql: Sql, args: Vec<Value>) -> Work<'_, Vec<Row>> {
+        self.inner.ask(sql, args)
+    }
+
+    fn tidy(&self, thorough: bool) -> Work<'_, ()> {
+        self.inner.tidy(thorough)
+    }
+
+    fn close(&self) -> Work<'_, ()> {
+        self.inner.close()
+    }
+}
+
+struct FaultyTx {
+    inner: Box<dyn Tx>,
+    plan: Arc<Mutex<Plan>>,
+}
+
+impl Query for FaultyTx {
+    fn fetch(&mut self, sql: Sql, args: Vec<Value>) -> Work<'_, Vec<Row>> {
+        if step(&self.plan).is_some() {
+            return Box::pin(async { Err(broken()) });
+        }
+        self.inner.fetch(sql, args)
+    }
+}
+
+impl Tx for FaultyTx {
+    fn execute(&mut self, sql: Sql, args: Vec<Value>) -> Work<'_, u64> {
+        if step(&self.plan).is_some() {
+            return Box::pin(async { Err(broken()) });
+        }
+        self.inner.execute(sql, args)
+    }
+
+    fn commit(self: Box<Self>) -> Work<'static, ()> {
+        match step(&self.plan) {
+            None => self.inner.commit(),
+            Some(Fault::Failed) => Box::pin(async move {
+                self.inner.rollback().await?;
+                Err(broken())
+            }),
+            Some(Fault::FailedButStored) => Box::pin(async move {
+                self.inner.commit().await?;
+                Err(broken())
+            }),
+        }
+    }
+
+    fn rollback(self: Box<Self>) -> Work<'static, ()> {
+        self.inner.rollback()
+    }
+}
