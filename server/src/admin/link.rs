@@ -18,6 +18,7 @@ use crate::deployment::config::Config;
 use crate::deployment::folder::{Folder, FolderLock};
 use crate::deployment::open;
 use crate::failure::{Exit, Failure, Outcome};
+use crate::grpc::call::CallLayer;
 use crate::grpc::services;
 use crate::net::admin_socket;
 use crate::net::connection::{Connection, ConnectionInfo};
@@ -63,7 +64,8 @@ impl Link {
         let (near, far) = tokio::io::duplex(PIPE);
         let info = ConnectionInfo { peer: None, group: None };
         let far = Connection::new(far, info, &CancellationToken::new(), None);
-        let routes = tonic::service::Routes::from(services::local(&app, 0));
+        let routes =
+            tonic::service::Routes::from(services::local(&app, CallLayer::new(config.origin.as_str(), 0)));
         let incoming = tokio_stream::once(Ok::<_, std::io::Error>(far));
         tokio::spawn(tonic::transport::Server::builder().add_routes(routes).serve_with_incoming(incoming));
         let mut near = Some(near);

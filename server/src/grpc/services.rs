@@ -27,7 +27,7 @@ macro_rules! limited {
 pub fn public(
     app: &Arc<App>,
     health: HealthServer<impl Health>,
-    run: u32,
+    calls: CallLayer,
 ) -> Result<Router, ReflectionError> {
     use v1::attachment_service_server::AttachmentServiceServer;
     use v1::delivery_service_server::DeliveryServiceServer;
@@ -54,7 +54,6 @@ pub fn public(
         .add_service(reflection().build_v1()?)
         .add_service(reflection().build_v1alpha()?);
     let auth = Auth { app: Arc::clone(app), verifier };
-    let calls = CallLayer::new(app.origin().as_str(), run);
     // The last layer is the outermost.
     Ok(routes
         .prepare()
@@ -66,12 +65,11 @@ pub fn public(
 }
 
 /// The services of the operator's socket. Whoever can open the socket may use them.
-pub fn local(app: &Arc<App>, run: u32) -> Router {
+pub fn local(app: &Arc<App>, calls: CallLayer) -> Router {
     use v1::admin_service_server::AdminServiceServer;
     use v1::directory_service_server::DirectoryServiceServer;
 
     let message = limits::MESSAGE_LEN;
-    let calls = CallLayer::new(app.origin().as_str(), run);
     Routes::new(limited!(AdminServiceServer<_>, admin::Admin(Arc::clone(app)), message))
         .add_service(limited!(DirectoryServiceServer<_>, directory::Directory(Arc::clone(app)), message))
         .prepare()

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tonic::service::Routes;
 
 use crate::app::App;
+use crate::grpc::call::CallLayer;
 use crate::grpc::{health, services};
 use crate::http;
 use crate::net::accept::{self, AcceptLimits, Stop};
@@ -62,9 +63,10 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), ServeError> {
     let stop = Stop::default();
+    let calls = CallLayer::new(app.origin().as_str(), config.run);
     let (reporter, health_service) = tonic_health::server::health_reporter();
     let public =
-        services::public(&app, health_service, config.run)?.merge(http::log_routes(Arc::clone(&app)));
+        services::public(&app, health_service, calls.clone())?.merge(http::log_routes(Arc::clone(&app)));
     let limits = AcceptLimits {
         handshake: Duration::from_secs(limits::HANDSHAKE_SECONDS),
         connections: config.connections,
@@ -76,7 +78,7 @@ pub async fn serve(
     if let Some(admin) = config.admin {
         let connections = accept::local(admin, stop.clone());
         let ended = stop.begin.clone().cancelled_owned();
-        let routes = services::local(&app, config.run);
+        let routes = services::local(&app, calls);
         tasks.spawn(server(routes).serve_with_incoming_shutdown(connections, ended));
     }
     let reporting = tokio::spawn(health::report(Arc::clone(&app), reporter, stop.begin.clone()));
