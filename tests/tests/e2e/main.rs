@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod documents;
 mod evidence;
 mod file_names;
 mod interop;
 mod log_readers;
 mod main_job;
+mod recovery_kit;
 mod rollback;
 mod secrecy;

@@ -1,0 +1,99 @@
+//! What a run measured, for people and as JSON.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// One line on standard output.
+pub fn say(line: &str) {
+    let mut out = std::io::stdout().lock();
+    // A closed pipe is the reader's wish.
+    let _ = writeln!(out, "{line}");
+}
+
+/// One measured figure.
+#[derive(Clone, Debug, Serialize)]
+pub struct Figure {
+    /// What was measured.
+    pub name: String,
+    /// Things per second.
+    pub per_second: f64,
+    /// Latencies in milliseconds, where calls were timed one by one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency: Option<Latency>,
+    /// CPU seconds of server and generator per wall second, where measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_cores: Option<f64>,
+}
+
+/// Latencies in milliseconds.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Latency {
+    /// Half of all calls were faster.
+    pub p50_ms: f64,
+    /// 99 of 100.
+    pub p99_ms: f64,
+    /// 999 of 1,000.
+    pub p999_ms: f64,
+}
+
+impl Latency {
+    /// From single measurements; `None` without any.
+    pub fn of(mut samples: Vec<Duration>) -> Option<Self> {
+        if samples.is_empty() {
+            return None;
+        }
+        samples.sort_unstable();
+        let at = |permille: usize| {
+            let index = (samples.len() * permille / 1000).min(samples.len() - 1);
+            samples[index].as_secs_f64() * 1000.0
+        };
+        Some(Self { p50_ms: at(500), p99_ms: at(990), p999_ms: at(999) })
+    }
+}
+
+impl Figure {
+    /// A bare limit, without latencies.
+    pub fn limit(name: impl Into<String>, per_second: f64) -> Self {
+        Self { name: name.into(), per_second, latency: None, server_cores: None }
+    }
+
+    /// One line of the table.
+    pub fn line(&self) -> String {
+        let mut line = format!("{:<44} {:>10.0}/s", self.name, self.per_second);
+        if let Some(latency) = self.latency {
+            line += &format!("  p50 {:>7.2}  p99 {:>7.2} ms", latency.p50_ms, latency.p99_ms);
+        }
+        line
+    }
+}
+
+/// Everything of one run.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// Type of the file system that held the database.
+    pub file_system: String,
+    /// Logical processors.
+    pub processors: usize,
+    /// Recipients, senders, messages and callers of the scenarios.
+    pub recipients: usize,
+    /// Authorities that sent.
+    pub senders: usize,
+    /// Presealed, all distinct.
+    pub messages: usize,
+    /// Calls under way at once.
+    pub callers: usize,
+    /// Bytes of one submission on the wire.
+    pub submission_bytes: usize,
+    /// Bytes on disk for each message, database and write-ahead log.
+    pub disk_bytes_per_message: u64,
+    /// Largest memory of the server in KiB (VmHWM).
+    pub server_peak_kib: u64,
+    /// Bare limits, same run.
+    pub limits: Vec<Figure>,
+    /// Scenarios.
+    pub scenarios: Vec<Figure>,
+    /// `audit verify` passed and counted as many messages as were acknowledged.
+    pub audited: bool,
+}

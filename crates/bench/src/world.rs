@@ -1,0 +1,284 @@
+//! The people of a run: authorities, citizens and presealed letters, all distinct.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use bytes::Bytes;
+use hyper_util::rt::TokioIo;
+use postfach_domain::authority::AuthorityCert;
+use postfach_domain::card::ServiceCard;
+use postfach_domain::chain::{Chain, GenesisParts, make_genesis};
+use postfach_domain::code::ActivationCode;
+use postfach_domain::format::{self, TrustLevel as WireTrustLevel};
+use postfach_domain::head::RecipientHead;
+use postfach_domain::id::{MessageId, Origin, Party};
+use postfach_domain::outer::Outer;
+use postfach_domain::sign::SecretKey;
+use postfach_domain::terms::{LegalRegime, TrustLevel};
+use postfach_domain::time::Timestamp;
+use postfach_envelope::draft::Draft;
+use postfach_envelope::hybrid::HybridIdentity;
+use postfach_envelope::seal::{Recipients, seal_message};
+use postfach_envelope::sealed::BodyType;
+use postfach_proto::v1::admin_service_client::AdminServiceClient;
+use postfach_proto::v1::mailbox_service_client::MailboxServiceClient;
+use postfach_proto::v1::{self, Submission};
+use postfach_sdk::Service;
+use postfach_sdk::token::TokenSource;
+use rand::RngCore as _;
+use rand::rngs::OsRng;
+use tokio::net::UnixStream;
+use tonic::Request;
+use tonic::transport::{Channel, Endpoint};
+
+use postfach_server::clock::{Clock as _, SystemClock};
+
+/// A caller of the service: a party with its token.
+pub struct Caller {
+    token: TokenSource,
+}
+
+impl Caller {
+    fn new(origin: &Origin, party: Party, key: &Arc<SecretKey>) -> Self {
+        Self { token: TokenSource::new(origin.clone(), party, Arc::clone(key)) }
+    }
+
+    /// A request with this caller's token.
+    pub fn request<T>(&self, body: T) -> Result<Request<T>> {
+        let mut request = Request::new(body);
+        let bearer = format!("Bearer {}", self.token.token(SystemClock.now()).as_str());
+        request.metadata_mut().insert("authorization", bearer.parse()?);
+        Ok(request)
+    }
+}
+
+/// An authority that sends.
+pub struct Sender {
+    /// Its calls.
+    pub caller: Caller,
+    party: Party,
+    key: Arc<SecretKey>,
+}
+
+/// A citizen who reads.
+pub struct Reader {
+    /// Its calls.
+    pub caller: Caller,
+    /// Signs acts.
+    pub key: Arc<SecretKey>,
+    /// The mailbox's chain.
+    pub chain: Chain,
+}
+
+/// A presealed letter: who sends it to whom.
+pub struct Letter {
+    /// Index into the senders.
+    pub sender: usize,
+    /// Index into the readers.
+    pub reader: usize,
+    /// Its id.
+    pub message_id: MessageId,
+    /// What goes over the wire.
+    pub submission: Submission,
+}
+
+/// Everything of a run.
+pub struct World {
+    /// The deployment.
+    pub service: Arc<Service>,
+    /// Authorities.
+    pub senders: Vec<Sender>,
+    /// Citizens.
+    pub readers: Vec<Reader>,
+}
+
+/// A member of a chain with fresh keys.
+struct Keys {
+    sign: Arc<SecretKey>,
+    age: HybridIdentity,
+}
+
+impl Keys {
+    fn generate() -> Self {
+        Self { sign: Arc::new(SecretKey::generate(&mut OsRng)), age: HybridIdentity::generate(&mut OsRng) }
+    }
+
+    fn recipient(&self) -> Vec<u8> {
+        self.age.to_recipient().to_bytes().to_vec()
+    }
+}
+
+/// A genesis with one device; the recovery key's kit is thrown away, as is the device's age key: nobody opens here.
+fn genesis(origin: &Origin, device: &Keys, mailbox: &Keys, at: Timestamp) -> (format::Signed, Vec<v1::Wrap>) {
+    let recovery = Keys::generate();
+    let mut nonce = [0; 32];
+    OsRng.fill_bytes(&mut nonce);
+    let link = make_genesis(GenesisParts {
+        origin,
+        device_key: &device.sign,
+        device_recipient: device.recipient(),
+        device_name_sealed: Vec::new(),
+        mailbox_recipient: mailbox.recipient(),
+        recovery_key: &recovery.sign,
+        recovery_recipient: recovery.recipient(),
+        time: at,
+        nonce,
+    });
+    let wraps = [&device.sign, &recovery.sign]
+        .map(|member| v1::Wrap { member: member.key_id().to_vec(), sealed: vec![0x5a; 2048] });
+    (link, wraps.into())
+}
+
+/// The administrator's connection on the data folder's socket.
+pub async fn admin(data: &Path) -> Result<AdminServiceClient<Channel>> {
+    let socket: PathBuf = data.join("admin.sock");
+    let channel = Endpoint::from_static("http://localhost")
+        .connect_with_connector(tower::service_fn(move |_: http::Uri| {
+            let socket = socket.clone();
+            async move { UnixStream::connect(socket).await.map(TokioIo::new) }
+        }))
+        .await
+        .context("the administrator's socket")?;
+    Ok(AdminServiceClient::new(channel))
+}
+
+impl World {
+    /// Registers everybody at a running server.
+    pub async fn register(data: &Path, url: &str, senders: usize, readers: usize) -> Result<Self> {
+        let card = ServiceCard::verify(&std::fs::read(data.join("service-card.toml"))?)?;
+        let service = Arc::new(Service::from_card(&card.card)?);
+        let registrar = postfach_server::deployment::keyfile::read(&data.join("registrar.key"))
+            .map_err(|failure| anyhow::anyhow!(failure.message))?;
+        let mut admin = admin(data).await?;
+        let mut world = Self { senders: Vec::new(), readers: Vec::new(), service };
+        for number in 0..senders {
+            world.senders.push(add_sender(&mut admin, &world.service.origin, &registrar, number).await?);
+        }
+        let channel = postfach_sdk::channel::channel(&world.service, Some(url), Duration::from_secs(10))?;
+        let mut left = readers;
+        while left > 0 {
+            let count = left.min(1000);
+            left -= count;
+            let request = v1::CreateActivationCodesRequest {
+                count: u32::try_from(count)?,
+                trust_level: WireTrustLevel::Low.into(),
+            };
+            for code in admin.create_activation_codes(request).await?.into_inner().codes {
+                world.readers.push(add_reader(channel.clone(), &world.service.origin, &code.parse()?).await?);
+            }
+        }
+        Ok(world)
+    }
+
+    /// Seals `count` letters on all processors, senders and readers in turn.
+    pub fn preseal(self: &Arc<Self>, count: usize) -> Result<Vec<Letter>> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let (world, at) = (self, SystemClock.now());
+        let seal_share = |share: usize| -> Result<Vec<Letter>> {
+            (share..count).step_by(threads).map(|index| world.seal(index, at)).collect()
+        };
+        let shares: Vec<Result<Vec<Letter>>> = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..threads).map(|share| scope.spawn(move || seal_share(share))).collect();
+            workers.into_iter().filter_map(|worker| worker.join().ok()).collect()
+        });
+        let mut letters = Vec::with_capacity(count);
+        for share in shares {
+            letters.extend(share?);
+        }
+        letters.sort_by_key(|letter| letter.message_id);
+        Ok(letters)
+    }
+
+    fn seal(&self, index: usize, at: Timestamp) -> Result<Letter> {
+        let (sender_index, reader_index) = (index % self.senders.len(), index % self.readers.len());
+        let (sender, reader) = (&self.senders[sender_index], &self.readers[reader_index]);
+        let mut random = [0; 10];
+        OsRng.fill_bytes(&mut random);
+        let message_id = MessageId::new(Timestamp(at.0 + index as u64 / 8), random);
+        let generation = reader.chain.generation();
+        let outer = Outer {
+            origin: self.service.origin.clone(),
+            message_id,
+            sender: sender.party.clone(),
+            signer: sender.key.key_id(),
+            sender_head: None,
+            recipient: reader.chain.address(),
+            recipient_head: RecipientHead { head: reader.chain.head(), generation: generation.generation },
+            created_at: at,
+            kind: "notice".parse()?,
+            regime: LegalRegime::Ao122a,
+            min_trust_level: TrustLevel::Basic,
+            confirmation_requested: true,
+            not_before: None,
+            in_reply_to: None,
+            attachments: Vec::new(),
+        };
+        let draft = Draft {
+            subject: format!("Bescheid Nr. {index}"),
+            body: "Bitte lesen Sie diesen Bescheid. ".repeat(20),
+            body_type: BodyType::TextPlain,
+            ..Draft::default()
+        };
+        let mailbox = postfach_envelope::hybrid::HybridRecipient::from_bytes(&generation.recipient)?;
+        let recipients = Recipients { mailbox: &mailbox, sender_copy: None };
+        let sealed = seal_message(outer, &draft, &sender.key, recipients)?;
+        let submission = Submission {
+            outer: Bytes::from(sealed.outer),
+            cover_envelope: Bytes::from(sealed.cover_envelope),
+            letter_envelope: Bytes::from(sealed.letter_envelope),
+            signature: Some(sealed.submission_signature),
+            sender_copy: Bytes::new(),
+        };
+        Ok(Letter { sender: sender_index, reader: reader_index, message_id, submission })
+    }
+}
+
+async fn add_sender(
+    admin: &mut AdminServiceClient<Channel>,
+    origin: &Origin,
+    registrar: &SecretKey,
+    number: usize,
+) -> Result<Sender> {
+    let (key, device, mailbox) =
+        (Arc::new(SecretKey::generate(&mut OsRng)), Keys::generate(), Keys::generate());
+    let (link, wraps) = genesis(origin, &device, &mailbox, SystemClock.now());
+    let certificate = AuthorityCert {
+        origin: origin.clone(),
+        authority_id: format!("amt-{number}").parse()?,
+        display_name: format!("Amt {number}"),
+        ags: None,
+        sign_pub: key.public(),
+        mailbox: postfach_domain::chain::address_of(&link),
+        ibans: Vec::new(),
+        not_before: SystemClock.now(),
+        not_after: None,
+    };
+    let party = Party::Authority(certificate.authority_id.clone());
+    let request = v1::RegisterAuthorityRequest {
+        certificate: Some(certificate.sign(registrar)?),
+        genesis: Some(link),
+        wraps,
+    };
+    admin.register_authority(request).await?;
+    Ok(Sender { caller: Caller::new(origin, party.clone(), &key), party, key })
+}
+
+async fn add_reader(channel: Channel, origin: &Origin, code: &ActivationCode) -> Result<Reader> {
+    let (device, mailbox) = (Keys::generate(), Keys::generate());
+    let (link, wraps) = genesis(origin, &device, &mailbox, SystemClock.now());
+    let chain = Chain::verify(origin, std::slice::from_ref(&link))?;
+    let party = Party::Mailbox(chain.address());
+    let caller = Caller::new(origin, party.clone(), &device.sign);
+    let consent = crate::acts::consent(origin, &chain, &device.sign, SystemClock.now());
+    let request = v1::RegisterRequest {
+        genesis: Some(link),
+        wraps,
+        code_id: code.code_id().0.to_vec(),
+        proof: code.activation_key().proof(&chain.address()).to_vec(),
+        consent: Some(consent),
+    };
+    MailboxServiceClient::new(channel).register(caller.request(request)?).await?;
+    Ok(Reader { caller, key: device.sign, chain })
+}
