@@ -50,6 +50,8 @@ pub struct Failure {
     pub message: String,
     /// What to do next.
     pub hint: String,
+    /// What `--json` prints instead of the error object, where the command's contract has a form of its own.
+    pub answer: Option<Value>,
 }
 
 /// What a command returns where it can fail.
@@ -58,7 +60,13 @@ pub type Outcome<T> = Result<T, Failure>;
 impl Failure {
     /// A failure from its parts.
     pub fn new(exit: Exit, reason: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { exit, reason: reason.to_owned(), message: message.into(), hint: hint.into() }
+        Self { exit, reason: reason.to_owned(), message: message.into(), hint: hint.into(), answer: None }
+    }
+
+    /// With a JSON form of its own.
+    #[must_use]
+    pub fn with_answer(self, answer: Value) -> Self {
+        Self { answer: Some(answer), ..self }
     }
 
     /// A file or folder that could not be read or written.
@@ -75,8 +83,11 @@ impl Failure {
         Self::new(exit, "FILE", format!("{}: {error}", path.display()), hint)
     }
 
-    /// `{"error":{"code","reason","message","hint"}}`
+    /// `{"error":{"code","reason","message","hint"}}`, unless the command has a form of its own.
     pub fn to_json(&self) -> Value {
+        if let Some(answer) = &self.answer {
+            return answer.clone();
+        }
         json!({ "error": {
             "code": self.exit.code(),
             "reason": self.reason,

@@ -1,8 +1,10 @@
-//! `postfachd audit …`: what the operator can see of deliveries: who, when, which stage, how large. Never what.
+//! `postfachd audit …`: what the operator can see of deliveries: who, when, which stage, how large. Never what. And
+//! whether everything that is stored holds.
 
 mod export;
 mod list;
 mod row;
+pub mod verify;
 
 use crate::cli::{AuditCommand, Output};
 use crate::failure::Outcome;
@@ -11,6 +13,7 @@ use crate::failure::Outcome;
 pub async fn run(command: AuditCommand, output: Output) -> Outcome<()> {
     match command {
         AuditCommand::List(args) => list::run(&args, output).await,
+        AuditCommand::Verify(args) => verify::run(&args, output).await,
         AuditCommand::Export { data, format } => export::run(&data, format, output).await,
     }
 }

@@ -34,13 +34,23 @@ impl LocalBlobs {
         Ok(Self { root: root.to_owned(), counter: AtomicU64::new(0), folders: Arc::default() })
     }
 
-    fn folder(&self, blob: BlobKey) -> PathBuf {
+    /// Where a blob's segments lie below a root.
+    pub(crate) fn folder_in(root: &Path, blob: BlobKey) -> PathBuf {
         let name = blob.to_string();
-        self.root.join(&name[..2]).join(&name[2..4]).join(name)
+        root.join(&name[..2]).join(&name[2..4]).join(name)
+    }
+
+    /// Where a segment lies below a root.
+    pub(crate) fn path_in(root: &Path, name: SegmentName) -> PathBuf {
+        Self::folder_in(root, name.blob).join(format!("{}-{}", name.index, name.leaf))
+    }
+
+    fn folder(&self, blob: BlobKey) -> PathBuf {
+        Self::folder_in(&self.root, blob)
     }
 
     fn segment(&self, name: SegmentName) -> PathBuf {
-        self.folder(name.blob).join(format!("{}-{}", name.index, name.leaf))
+        Self::path_in(&self.root, name)
     }
 
     fn temporary(&self) -> PathBuf {

@@ -5,6 +5,6 @@ mod record;
 mod sqlite;
 mod tables;
 
-pub use record::{Pager, Record, Table};
+pub use record::{Misread, Pager, Record, Table};
 pub use sqlite::{ReadOnlyStore, open_read_only};
 pub use tables::*;

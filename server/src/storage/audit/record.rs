@@ -17,6 +17,8 @@ pub struct Table {
     pub next: &'static str,
     /// Rows whose first key column lies in `$1..$2`.
     pub range: &'static str,
+    /// The row of a key.
+    pub one: &'static str,
     /// How many rows there are.
     pub count: &'static str,
 }
@@ -26,6 +28,16 @@ impl Table {
     pub async fn count(&'static self, query: &mut dyn Query) -> Result<u64, StoreError> {
         let rows = query.fetch(self.count.into(), Vec::new()).await?;
         rows.into_iter().next().map_or(Ok(0), |mut row| row.unsigned(0))
+    }
+
+    /// The row of a key, if there is one.
+    pub async fn at(
+        &'static self,
+        query: &mut dyn Query,
+        key: Vec<Value>,
+    ) -> Result<Option<Record>, StoreError> {
+        let rows = query.fetch(self.one.into(), key).await?;
+        Ok(rows.into_iter().next().map(|row| Record::new(self, row)))
     }
 
     /// Rows whose first key column lies in `from..to`, in the order of the key.
@@ -77,11 +89,16 @@ impl Record {
         }
     }
 
+    /// The first key column, if it is bytes.
+    pub fn first_blob(&self) -> Option<&[u8]> {
+        match self.row.0.first() {
+            Some(Value::Blob(bytes)) => bytes.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Reads the next column.
-    fn read<T>(
-        &mut self,
-        read: impl FnOnce(&mut Row, usize) -> Result<T, StoreError>,
-    ) -> Result<T, Misread> {
+    fn read<T>(&mut self, read: impl FnOnce(&mut Row, usize) -> Result<T, StoreError>) -> Result<T, Misread> {
         let at = self.at;
         self.at += 1;
         // Bytes are taken out of the row; a key has to stay for messages.
@@ -90,7 +107,11 @@ impl Record {
         if let Some(kept) = kept {
             self.row.0[at] = kept;
         }
-        outcome.map_err(|error| Misread { column: self.table.columns.get(at).copied().unwrap_or("?"), error })
+        outcome.map_err(|_| Misread {
+            table: self.table.name,
+            row: self.key(),
+            column: self.table.columns.get(at).copied().unwrap_or("?"),
+        })
     }
 
     /// Leaves the next column unread.
@@ -148,13 +169,15 @@ impl Record {
     }
 }
 
-/// A column that does not hold what its type says.
-#[derive(Debug)]
+/// A column that does not hold what its type says: NULL where a value has to stand, bytes of a wrong length.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misread {
-    /// Its name.
+    /// The table.
+    pub table: &'static str,
+    /// The key of the row.
+    pub row: String,
+    /// The column.
     pub column: &'static str,
-    /// What it holds instead.
-    pub error: StoreError,
 }
 
 fn text(value: &Value) -> String {

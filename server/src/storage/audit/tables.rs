@@ -12,6 +12,11 @@ macro_rules! table {
     (@bound $a:literal, $b:literal, $c:literal) => {
         concat!("(", $a, ", ", $b, ", ", $c, ") > ($2, $3, $4)")
     };
+    (@one $a:literal) => { concat!($a, " = $1") };
+    (@one $a:literal, $b:literal) => { concat!($a, " = $1 AND ", $b, " = $2") };
+    (@one $a:literal, $b:literal, $c:literal) => {
+        concat!($a, " = $1 AND ", $b, " = $2 AND ", $c, " = $3")
+    };
     (@head $head:literal $($rest:literal)*) => { $head };
     ($(#[$doc:meta])* $constant:ident = $name:literal [$($key:literal),+] [$($column:literal),*]) => {
         $(#[$doc])*
@@ -26,6 +31,8 @@ macro_rules! table {
             range: concat!("SELECT ", list!($($key,)+ $($column),*), " FROM ", $name, " WHERE ",
                            table!(@head $($key)+), " >= $1 AND ", table!(@head $($key)+), " < $2 ORDER BY ",
                            list!($($key),+)),
+            one: concat!("SELECT ", list!($($key,)+ $($column),*), " FROM ", $name, " WHERE ",
+                         table!(@one $($key),+)),
             count: concat!("SELECT count(*) FROM ", $name),
         };
     };
@@ -76,7 +83,7 @@ table! {
 table! {
     /// Certified keys.
     AUTHORITY_KEY = "authority_key" ["key_id"]
-    ["authority_no", "public", "not_before", "not_after", "certificate", "certificate_index", "revocation",
+    ["authority_no", "public", "ags", "not_before", "not_after", "certificate", "certificate_index", "revocation",
      "revocation_index"]
 }
 table! {
@@ -124,6 +131,17 @@ table! {
     GARBAGE = "garbage" ["blob"] []
 }
 
+/// Which message uses which attachment, with what the attachment is: for ranges only.
+pub static USED_ATTACHMENT: Table = Table {
+    name: "message_attachment",
+    columns: &["message_no", "attachment_id", "blob", "sender_no", "attachment_id", "ct_len", "ct_root"],
+    keys: 2,
+    range: "SELECT m.message_no, m.attachment_id, m.blob, a.sender_no, a.attachment_id, a.ct_len, a.ct_root
+            FROM message_attachment AS m LEFT JOIN attachment AS a ON a.blob = m.blob
+            WHERE m.message_no >= $1 AND m.message_no < $2 ORDER BY m.message_no, m.attachment_id",
+    ..MESSAGE_ATTACHMENT
+};
+
 /// Every table; a test compares them with the schema.
 pub static ALL: &[&Table] = &[
     &LOG_HEAD,
@@ -149,8 +167,8 @@ pub static ALL: &[&Table] = &[
     &GARBAGE,
 ];
 
-/// Bytes of each content from message `$1` on, at most `$2` rows: which to read at once. Lengths are found without
-/// reading what overflows a page.
+/// Bytes of the contents of messages `$1..$2`: how many to read at once. Lengths are found without reading what
+/// overflows a page.
 pub const CONTENT_LENGTHS: &str = "SELECT message_no,
     coalesce(length(outer_bytes), 0) + coalesce(length(cover), 0) + coalesce(length(letter), 0)
-    FROM content WHERE message_no >= $1 ORDER BY message_no LIMIT $2";
+    FROM content WHERE message_no >= $1 AND message_no < $2 ORDER BY message_no";

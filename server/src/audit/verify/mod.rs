@@ -1,0 +1,78 @@
+//! `postfachd audit verify`: checks everything that is stored against what was signed and logged, and names the first
+//! place that does not hold. It reads one snapshot of the database, beside a running server or on a folder at rest, and
+//! changes nothing.
+//!
+//! Order: files outside the database; mailboxes, authorities and the keys log (`keys`); events with messages and
+//! contents in the order of the log (`events`, `history`); tables that repeat them (`rest`, `attachments`); heads and
+//! tiles of both trees (`tree`); ciphertext (`blobs`).
+
+mod acts;
+mod attachments;
+mod authorities;
+mod blobs;
+mod chain;
+mod event;
+mod events;
+mod facts;
+mod history;
+mod inputs;
+mod keys;
+mod message;
+mod pipeline;
+mod problem;
+mod replay;
+mod report;
+mod rest;
+mod run;
+mod stages;
+mod tree;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+pub use problem::{Failure, Problem};
+pub use report::{Counts, Report};
+pub use run::run;
+
+use crate::deployment::folder::Folder;
+use crate::storage::audit::open_read_only;
+
+/// What to check.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Leave signatures out, but for those of checkpoints.
+    pub quick: bool,
+    /// Read the ciphertext of attachments too.
+    pub blobs: bool,
+    /// A checkpoint of either log that the database has to extend.
+    pub checkpoint: Option<PathBuf>,
+}
+
+/// Checks a deployment.
+pub async fn verify(folder: &Folder, options: &Options) -> Result<Report, Failure> {
+    let pinned = inputs::read_card(folder, !options.quick)?;
+    let (mut trees, kept_checkpoints) = inputs::trees(folder, &pinned, options.checkpoint.as_deref())?;
+    let context = Arc::new(pinned.context);
+    let mut query = open_read_only(&folder.database()).await?;
+    let mut counts = Counts { kept_checkpoints, ..Counts::default() };
+
+    let log = keys::check_keys(&mut query, &context, &mut trees.keys, &mut counts).await?;
+    trees.keys.finish()?;
+    let keys = Arc::new(log.keys);
+    let history = events::check_events(&mut query, &context, &keys, &mut trees.evidence, &mut counts).await?;
+
+    rest::check_pairs(&mut query, &history).await?;
+    rest::check_acts(&mut query, &history, &log.settings).await?;
+    rest::check_consents(&mut query, &keys, &history).await?;
+    rest::check_codes(&mut query, &keys).await?;
+    let blobs = attachments::check_attachments(&mut query, &keys, &history, &mut counts).await?;
+    counts.tiles = trees.check_stored(&mut query, &history.times).await?;
+    if options.blobs {
+        let blobs = Arc::new(blobs);
+        counts.blobs = blobs::check_blobs(&mut query, &folder.database(), &folder.blobs(), &blobs).await?;
+    }
+    Ok(Report { keys_size: trees.keys.size(), evidence_size: trees.evidence.size(), counts })
+}
