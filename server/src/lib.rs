@@ -6,6 +6,8 @@ pub mod blobs;
 pub mod clock;
 pub mod commit;
 mod halves;
+#[cfg(test)]
+mod testing;
 pub mod logs;
 pub mod storage;
 

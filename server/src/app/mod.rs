@@ -34,6 +34,9 @@ mod types;
 mod upload;
 mod withdraw;
 
+#[cfg(test)]
+mod tests;
+
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 

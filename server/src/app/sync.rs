@@ -20,8 +20,6 @@ use crate::storage::sql::messages::{self, CoverRow, Message};
 const ROW_BYTES: usize = 2048;
 /// Bytes of a link with two recipients, rounded up.
 const LINK_BYTES: usize = 4096;
-/// Bytes of an outer header with a hundred attachments, rounded up.
-const OUTER_BYTES: usize = 8192;
 
 impl App {
     /// What happened in the caller's mailbox after a cursor (empty: from the start).
@@ -71,8 +69,16 @@ impl App {
         let mut query = Ask(&*self.store);
         let nos: BTreeSet<u64> = rows.iter().filter_map(|row| row.message_no).collect();
         let found = messages::by_no(&mut query, nos).await?;
+        let accepted = |rows: &[EventRow]| -> Vec<u64> {
+            let accepted = rows.iter().filter(|row| row.event_type == Some(EventType::Accepted));
+            accepted.filter_map(|row| row.message_no).collect()
+        };
+        let sizes = messages::cover_sizes(&mut query, accepted(rows)).await?;
+        let size = |(no, bytes)| (no, usize::try_from(bytes).unwrap_or(limits::PAGE_LEN));
+        let cover_bytes = sizes.into_iter().map(size).collect();
         let messages: HashMap<u64, Message> = found.into_iter().map(|m| (m.no, m)).collect();
-        let mut content = Content { messages, covers: HashMap::new(), chain_bytes: HashMap::new() };
+        let mut content =
+            Content { messages, covers: HashMap::new(), cover_bytes, chain_bytes: HashMap::new() };
         let mailboxes: BTreeSet<_> = content
             .messages
             .values()
@@ -86,8 +92,7 @@ impl App {
             content.chain_bytes.insert(no, links * LINK_BYTES);
         }
         let fitting = content.fitting(rows);
-        let accepted = rows[..fitting].iter().filter(|row| row.event_type == Some(EventType::Accepted));
-        let covers = messages::covers(&mut query, accepted.filter_map(|row| row.message_no)).await?;
+        let covers = messages::covers(&mut query, accepted(&rows[..fitting])).await?;
         content.covers = covers.into_iter().map(|cover| (cover.message_no, cover)).collect();
         Ok(content)
     }
@@ -138,6 +143,8 @@ impl App {
 struct Content {
     messages: HashMap<u64, Message>,
     covers: HashMap<u64, CoverRow>,
+    /// Size of outer header, copy and cover, by message.
+    cover_bytes: HashMap<u64, usize>,
     /// Size of the chains of citizens who sent, by number.
     chain_bytes: HashMap<u64, usize>,
 }
@@ -151,9 +158,7 @@ impl Content {
             bytes += ROW_BYTES + row.event.as_ref().map_or(0, Vec::len);
             if let Some(message) = row.message_no.and_then(|no| self.messages.get(&no)) {
                 if row.event_type == Some(EventType::Accepted) {
-                    let cover = message.cover_length.unwrap_or_default();
-                    let cover = usize::try_from(cover).unwrap_or(limits::PAGE_LEN);
-                    bytes += cover + OUTER_BYTES + limits::SENDER_COPY_LEN;
+                    bytes += self.cover_bytes.get(&message.no).copied().unwrap_or_default();
                 }
                 if chains.insert(message.sender_no) {
                     bytes += self.chain_bytes.get(&message.sender_no).copied().unwrap_or_default();

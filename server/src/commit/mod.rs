@@ -8,6 +8,9 @@ mod needs;
 mod table;
 mod working_set;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 

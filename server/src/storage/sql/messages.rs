@@ -367,6 +367,20 @@ pub async fn covers(
         .collect()
 }
 
+/// Bytes that [`covers`] would read of these messages.
+pub async fn cover_sizes(
+    query: &mut dyn Query,
+    nos: impl IntoIterator<Item = u64>,
+) -> Result<Vec<(u64, u64)>, StoreError> {
+    static SELECT: InList = InList::new(
+        "SELECT message_no,
+                length(outer_bytes) + coalesce(length(sender_copy), 0) + coalesce(length(cover), 0)
+         FROM content WHERE message_no IN {in}",
+    );
+    let rows = SELECT.fetch(query, nos.into_iter().map(|no| vec![no.into()]).collect()).await?;
+    rows.into_iter().map(|mut row| Ok((row.unsigned(0)?, row.unsigned(1)?))).collect()
+}
+
 /// Outer headers of these messages, as far as they have content.
 pub async fn outers(
     query: &mut dyn Query,

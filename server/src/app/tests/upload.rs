@@ -1,0 +1,140 @@
+//! Attachments: uploading, using, reading, and their end.
+
+use postfach_domain::act::ActType;
+use postfach_domain::decide::Refusal;
+use postfach_domain::hash::Digest;
+use postfach_domain::id::AttachmentId;
+use postfach_domain::outer::OuterAttachment;
+use postfach_domain::segments::{SEGMENT_LEN, root, segment_leaf};
+
+use super::{field, refusal};
+use crate::app::{AppError, SegmentRange};
+use crate::testing::{Authority, World, message_ref};
+
+const ID: AttachmentId = AttachmentId([5; 16]);
+
+fn segments(world: &World, last: usize) -> (Vec<Vec<u8>>, Digest, u64) {
+    let parts = vec![world.bytes(SEGMENT_LEN), world.bytes(SEGMENT_LEN), world.bytes(last)];
+    let leaves = (0u64..).zip(&parts).map(|(index, part)| segment_leaf(&ID, index, part));
+    let (root, length) = (root(leaves), parts.iter().map(|part| part.len() as u64).sum());
+    (parts, root, length)
+}
+
+async fn upload(world: &World, amt: &Authority) -> (Vec<Vec<u8>>, OuterAttachment) {
+    let (parts, ct_root, ct_len) = segments(world, 77);
+    world.app.create_upload(&amt.caller(), ID, ct_len).await.unwrap();
+    for (index, part) in (0u64..).zip(&parts) {
+        let leaf = world.app.write_segment(&amt.caller(), ID, index, part.clone().into()).await.unwrap();
+        assert_eq!(leaf, segment_leaf(&ID, index, part));
+    }
+    assert!(world.app.commit_upload(&amt.caller(), ID, ct_root).await.unwrap().committed);
+    (parts, OuterAttachment { id: ID, ct_len, ct_root })
+}
+
+#[tokio::test]
+async fn segments_come_in_any_order_and_must_have_the_root() {
+    let world = World::new().await;
+    let (amt, bau) = (world.authority("amt").await, world.authority("bau").await);
+    let (parts, ct_root, ct_len) = segments(&world, 77);
+    let state = world.app.create_upload(&amt.caller(), ID, ct_len).await.unwrap();
+    assert_eq!((state.segment_count, state.missing), (3, vec![SegmentRange { first: 0, count: 3 }]));
+    let write = async |index: u64, data: Vec<u8>| {
+        world.app.write_segment(&amt.caller(), ID, index, data.into()).await
+    };
+    assert_eq!(field(write(3, vec![1]).await), "index");
+    assert_eq!(field(write(2, vec![1; 78]).await), "data");
+    write(1, parts[1].clone()).await.unwrap();
+    let state = world.app.get_upload(&amt.caller(), ID).await.unwrap();
+    let run = |first, count| SegmentRange { first, count };
+    assert_eq!(state.missing, [run(0, 1), run(2, 1)]);
+    assert_eq!(field(world.app.commit_upload(&amt.caller(), ID, ct_root).await), "attachment_id");
+    write(2, parts[2].clone()).await.unwrap();
+    write(0, vec![9; SEGMENT_LEN]).await.unwrap();
+    assert_eq!(field(world.app.commit_upload(&amt.caller(), ID, ct_root).await), "ct_root");
+    write(0, parts[0].clone()).await.unwrap();
+    // Whoever else uses the same id has another attachment.
+    assert!(matches!(world.app.get_upload(&bau.caller(), ID).await, Err(AppError::NotFound)));
+    world.app.commit_upload(&amt.caller(), ID, ct_root).await.unwrap();
+    world.app.commit_upload(&amt.caller(), ID, ct_root).await.unwrap();
+    write(0, parts[0].clone()).await.unwrap();
+    assert_eq!(field(write(0, vec![9; SEGMENT_LEN]).await), "data");
+    assert_eq!(field(world.app.create_upload(&amt.caller(), ID, 5).await), "attachment_id");
+    assert!(world.app.create_upload(&amt.caller(), ID, ct_len).await.unwrap().committed);
+}
+
+#[tokio::test]
+async fn an_attachment_is_read_after_the_hand_over_only() {
+    let world = World::new().await;
+    let (amt, anna) = (world.authority("amt").await, world.citizen().await);
+    let missing = OuterAttachment { id: ID, ct_len: 5, ct_root: Digest::ZERO };
+    let (_, early) = amt.submission(&world, &anna, |o| o.attachments = vec![missing]);
+    let early = world.app.deliver(&amt.caller(), early, false).await;
+    assert_eq!(refusal(early), Refusal::AttachmentNotReady { id: ID });
+
+    let (parts, named) = upload(&world, &amt).await;
+    let (id, submission) = amt.submission(&world, &anna, |o| o.attachments = vec![named]);
+    world.check(&world.app.deliver(&amt.caller(), submission.clone(), false).await.unwrap());
+    let early = world.app.read_segments(&anna.caller(), id, ID).await;
+    assert_eq!(refusal(early), Refusal::NotHandedOver);
+    assert!(world.app.read_segments(&amt.caller(), id, ID).await.is_ok());
+    let take = anna.act(&world, ActType::HandedOver, Some(message_ref(&submission)), |_| {});
+    world.app.hand_over(&anna.caller(), id, Some(take)).await.unwrap();
+    let reader = world.app.read_segments(&anna.caller(), id, ID).await.unwrap();
+    for (index, part) in (0u64..).zip(&parts) {
+        assert_eq!(reader.read(index).await.unwrap(), part);
+    }
+    assert!(matches!(reader.read(3).await, Err(AppError::NotFound)));
+    let page = world.app.list_segment_hashes(&anna.caller(), id, ID, 2, "").await.unwrap();
+    let rest = world.app.list_segment_hashes(&anna.caller(), id, ID, 2, &page.next.unwrap()).await.unwrap();
+    let leaves: Vec<Digest> = page.items.into_iter().chain(rest.items).collect();
+    assert_eq!((root(leaves), rest.next), (named.ct_root, None));
+    let other = world.citizen().await;
+    assert!(matches!(world.app.read_segments(&other.caller(), id, ID).await, Err(AppError::NotFound)));
+}
+
+fn files(world: &World) -> usize {
+    fn count(folder: &std::path::Path) -> usize {
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        entries.map(|path| if path.is_dir() { count(&path) } else { 1 }).sum()
+    }
+    count(&world.folder.path().join("blobs"))
+}
+
+#[tokio::test]
+async fn unused_uploads_expire_and_used_ones_go_with_their_last_message() {
+    let world = World::new().await;
+    let (amt, anna) = (world.authority("amt").await, world.citizen().await);
+    let (_, named) = upload(&world, &amt).await;
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let (id, submission) = amt.submission(&world, &anna, |o| o.attachments = vec![named]);
+        world.app.deliver(&amt.caller(), submission, false).await.unwrap();
+        ids.push(id);
+    }
+    let unused = AttachmentId([6; 16]);
+    world.app.create_upload(&amt.caller(), unused, 9).await.unwrap();
+    world.app.write_segment(&amt.caller(), unused, 0, vec![1; 9].into()).await.unwrap();
+    assert_eq!(files(&world), 4);
+    assert_eq!(world.app.clean().await.unwrap(), 0);
+    world.clock.advance(24 * 3600 * 1000);
+    assert_eq!(world.app.clean().await.unwrap(), 1);
+    assert_eq!(files(&world), 3);
+    assert!(matches!(world.app.get_upload(&amt.caller(), unused).await, Err(AppError::NotFound)));
+    world.app.erase(ids[0]).await.unwrap();
+    assert_eq!(files(&world), 3);
+    assert!(world.app.read_segments(&amt.caller(), ids[1], ID).await.is_ok());
+    world.app.erase(ids[1]).await.unwrap();
+    assert_eq!(files(&world), 0);
+}
+
+#[tokio::test]
+async fn open_uploads_are_counted() {
+    let world = World::new().await;
+    let amt = world.authority("amt").await;
+    for i in 0..64u8 {
+        world.app.create_upload(&amt.caller(), AttachmentId([i; 16]), 9).await.unwrap();
+    }
+    let one_more = world.app.create_upload(&amt.caller(), AttachmentId([99; 16]), 9).await;
+    assert!(matches!(one_more, Err(AppError::Limit("open_uploads"))));
+    assert!(world.app.create_upload(&amt.caller(), AttachmentId([3; 16]), 9).await.is_ok());
+}

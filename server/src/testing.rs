@@ -1,0 +1,370 @@
+//! What the tests of this crate share: a deployment in a temporary folder, citizens and authorities with real keys, and
+//! checks of every proof that the server gives out. Envelopes are random bytes: the server cannot tell.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use postfach_domain::act::{Act, ActType, ConsentScope, MessageRef};
+use postfach_domain::authority::AuthorityCert;
+use postfach_domain::chain::{AGE_RECIPIENT_LEN, Chain, GenesisParts, make_genesis};
+use postfach_domain::code::ActivationCode;
+use postfach_domain::event::{Event, EventType};
+use postfach_domain::format::Signed;
+use postfach_domain::hash::Digest;
+use postfach_domain::head::RecipientHead;
+use postfach_domain::id::{ActId, Address, MessageId, Party};
+use postfach_domain::outer::Outer;
+use postfach_domain::sign::SecretKey;
+use postfach_domain::submission::Hashes;
+use postfach_domain::terms::{LegalRegime, TrustLevel};
+use postfach_domain::time::Timestamp;
+use postfach_ledger::checkpoint::{Checkpoint, LogKeys};
+use postfach_ledger::hash::Hash;
+use postfach_ledger::leaf::EvidenceLeaf;
+use postfach_ledger::proof::verify_inclusion;
+use postfach_ledger::vkey::LogSigner;
+use postfach_ledger::witness::WitnessPolicy;
+use rand::rngs::StdRng;
+use rand::{Rng as _, RngCore as _, SeedableRng as _};
+
+use crate::app::{
+    App, Caller, Checkpoints, Deployment, LogName, Logged, LoggedEvent, OpenError, Register,
+    RegisterAuthority, Submission, Wrap,
+};
+use crate::blobs::LocalBlobs;
+use crate::clock::ManualClock;
+use crate::storage::faulty::FaultyStore;
+use crate::storage::{SqliteStore, Store};
+
+pub const ORIGIN: &str = "post.example";
+pub const START: Timestamp = Timestamp(1_795_000_000_000);
+
+pub fn registrar() -> SecretKey {
+    SecretKey::from_seed(&[200; 32])
+}
+
+fn signer(log: LogName) -> LogSigner {
+    let (name, seed) = match log {
+        LogName::Keys => (format!("{ORIGIN}/keys"), 201),
+        LogName::Evidence => (format!("{ORIGIN}/evidence"), 202),
+    };
+    LogSigner::new(&name, SecretKey::from_seed(&[seed; 32])).unwrap()
+}
+
+pub fn log_keys(log: LogName) -> LogKeys {
+    LogKeys::new(signer(log).verifier().clone(), Vec::new()).unwrap()
+}
+
+/// A running deployment in a temporary folder.
+pub struct World {
+    pub folder: tempfile::TempDir,
+    pub app: Arc<App>,
+    pub clock: Arc<ManualClock>,
+    pub store: Arc<FaultyStore>,
+    pub rng: std::sync::Mutex<StdRng>,
+}
+
+pub async fn open(
+    folder: &Path,
+    clock: &Arc<ManualClock>,
+) -> Result<(Arc<App>, Arc<FaultyStore>), OpenError> {
+    let sqlite = SqliteStore::open(&folder.join("postfach.sqlite"), 2).await?;
+    let store = Arc::new(FaultyStore::new(Arc::new(sqlite)));
+    let deployment = Deployment {
+        origin: ORIGIN.parse().unwrap(),
+        registrar: registrar().public(),
+        keys_signer: signer(LogName::Keys),
+        evidence_signer: signer(LogName::Evidence),
+        checkpoints: folder.join("checkpoints"),
+    };
+    let blobs = Arc::new(LocalBlobs::open(&folder.join("blobs")).unwrap());
+    let chance = Box::new(StdRng::seed_from_u64(1));
+    let app = App::open(deployment, store.clone(), blobs, clock.clone(), chance).await?;
+    Ok((Arc::new(app), store))
+}
+
+impl World {
+    pub async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::at(START));
+        let (app, store) = open(folder.path(), &clock).await.unwrap();
+        Self { folder, app, clock, store, rng: std::sync::Mutex::new(StdRng::seed_from_u64(2)) }
+    }
+
+    /// Stops and starts again on the same folder.
+    pub async fn restart(mut self) -> Self {
+        self.app.close().await;
+        let (app, store) = open(self.folder.path(), &self.clock).await.unwrap();
+        (self.app, self.store) = (app, store);
+        self
+    }
+
+    pub fn now(&self) -> Timestamp {
+        use crate::clock::Clock as _;
+        self.clock.now()
+    }
+
+    pub fn random<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.rng.lock().unwrap().fill_bytes(&mut bytes);
+        bytes
+    }
+
+    pub fn bytes(&self, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        self.rng.lock().unwrap().fill(bytes.as_mut_slice());
+        bytes
+    }
+
+    pub fn key(&self) -> SecretKey {
+        SecretKey::from_seed(&self.random())
+    }
+
+    pub async fn code(&self) -> ActivationCode {
+        let codes = self.app.create_codes(1, TrustLevel::Low).await.unwrap();
+        codes.codes[0].parse().unwrap()
+    }
+
+    /// A mailbox with consent to all.
+    pub async fn citizen(&self) -> Mailbox {
+        let code = self.code().await;
+        let mailbox = Mailbox::new(self);
+        let request = mailbox.registration(self, &code, true);
+        let answer = self.app.register(&mailbox.caller(), request).await.unwrap();
+        assert_eq!(answer.trust_level, TrustLevel::Low);
+        self.check_event(&answer.consent.unwrap(), &answer.checkpoints);
+        mailbox
+    }
+
+    pub async fn authority(&self, id: &str) -> Authority {
+        let mailbox = Mailbox::new(self);
+        let key = self.key();
+        let request = RegisterAuthority {
+            certificate: certificate(id, &key, mailbox.address()),
+            genesis: Some(mailbox.genesis.clone()),
+            wraps: mailbox.wraps(),
+        };
+        self.app.register_authority(request).await.unwrap();
+        Authority { party: Party::Authority(id.parse().unwrap()), key, mailbox }
+    }
+
+    pub fn checkpoint(&self, log: LogName, note: &[u8]) -> Checkpoint {
+        log_keys(log).verify(note, &WitnessPolicy::none()).unwrap().signed.checkpoint
+    }
+
+    /// Salt and event give the commitment, and its leaf is in the log.
+    pub fn check_event(&self, logged: &LoggedEvent, checkpoints: &Checkpoints) -> Event {
+        let event = Event::parse(&logged.event).unwrap();
+        let salt: [u8; 32] = logged.salt.as_slice().try_into().unwrap();
+        let leaf = EvidenceLeaf { commitment: event.commitment(&salt) }.leaf_hash();
+        self.check_leaf(LogName::Evidence, logged.index, &leaf, &logged.inclusion, &checkpoints.evidence);
+        event
+    }
+
+    pub fn check_leaf(&self, log: LogName, index: u64, leaf: &Hash, proof: &[Hash], note: &[u8]) {
+        let checkpoint = self.checkpoint(log, note);
+        verify_inclusion(index, checkpoint.size, leaf, proof, &checkpoint.root).unwrap();
+    }
+
+    pub fn check(&self, logged: &Logged) -> Event {
+        self.check_event(logged.event.as_ref().unwrap(), &logged.checkpoints)
+    }
+
+    pub async fn deliver(&self, from: &Authority, to: &Mailbox) -> (MessageId, Submission) {
+        let (id, submission) = from.submission(self, to, |_| {});
+        let answer = self.app.deliver(&from.caller(), submission.clone(), false).await.unwrap();
+        assert_eq!(self.check(&answer).event_type, EventType::Accepted);
+        (id, submission)
+    }
+}
+
+pub fn certificate(id: &str, key: &SecretKey, mailbox: Address) -> Signed {
+    let cert = AuthorityCert {
+        origin: ORIGIN.parse().unwrap(),
+        authority_id: id.parse().unwrap(),
+        display_name: "Amt".to_owned(),
+        ags: Some("09162000".to_owned()),
+        sign_pub: key.public(),
+        mailbox,
+        ibans: Vec::new(),
+        not_before: Timestamp(START.0 - 1000),
+        not_after: None,
+    };
+    cert.sign(&registrar()).unwrap()
+}
+
+/// A mailbox with its keys.
+pub struct Mailbox {
+    pub device: SecretKey,
+    pub recovery: SecretKey,
+    pub genesis: Signed,
+    pub chain: Chain,
+}
+
+impl Mailbox {
+    pub fn new(world: &World) -> Self {
+        let (device, recovery) = (world.key(), world.key());
+        let recipient = || world.bytes(AGE_RECIPIENT_LEN);
+        let origin = ORIGIN.parse().unwrap();
+        let genesis = make_genesis(GenesisParts {
+            origin: &origin,
+            device_key: &device,
+            device_recipient: recipient(),
+            device_name_sealed: Vec::new(),
+            mailbox_recipient: recipient(),
+            recovery_key: &recovery,
+            recovery_recipient: recipient(),
+            time: world.now(),
+            nonce: world.random(),
+        });
+        let (chain, _) = Chain::genesis(&origin, &genesis).unwrap();
+        Self { device, recovery, genesis, chain }
+    }
+
+    pub fn address(&self) -> Address {
+        self.chain.address()
+    }
+
+    pub fn party(&self) -> Party {
+        Party::Mailbox(self.address())
+    }
+
+    pub fn caller(&self) -> Caller {
+        Caller { party: self.party(), key_id: self.device.key_id() }
+    }
+
+    pub fn wraps(&self) -> Vec<Wrap> {
+        self.chain.wrap_members().map(|m| Wrap { member: m.key_id, sealed: vec![1; 300] }).collect()
+    }
+
+    pub fn registration(&self, world: &World, code: &ActivationCode, consent: bool) -> Register {
+        let give = || self.act(world, ActType::Consent, None, |act| act.details = ConsentScope::All.encode());
+        Register {
+            genesis: self.genesis.clone(),
+            wraps: self.wraps(),
+            code_id: code.code_id().0,
+            proof: code.activation_key().proof(&self.address()),
+            consent: consent.then(give),
+        }
+    }
+
+    pub fn act(
+        &self,
+        world: &World,
+        act_type: ActType,
+        message: Option<MessageRef>,
+        change: impl FnOnce(&mut Act),
+    ) -> Signed {
+        let mut act = Act {
+            origin: ORIGIN.parse().unwrap(),
+            act_id: ActId(world.random()),
+            act_type,
+            actor: self.party(),
+            signer: self.device.key_id(),
+            actor_head: Some(self.chain.head()),
+            message,
+            time: world.now(),
+            reason: String::new(),
+            details: Vec::new(),
+        };
+        change(&mut act);
+        act.sign(&self.device)
+    }
+
+    pub fn recipient_head(&self) -> RecipientHead {
+        RecipientHead { head: self.chain.head(), generation: self.chain.generation().generation }
+    }
+}
+
+/// An authority with one certified key.
+pub struct Authority {
+    pub party: Party,
+    pub key: SecretKey,
+    pub mailbox: Mailbox,
+}
+
+impl Authority {
+    pub fn caller(&self) -> Caller {
+        Caller { party: self.party.clone(), key_id: self.key.key_id() }
+    }
+
+    pub fn submission(
+        &self,
+        world: &World,
+        to: &Mailbox,
+        change: impl FnOnce(&mut Outer),
+    ) -> (MessageId, Submission) {
+        let mut outer = outer(world, self.party.clone(), &self.key, to);
+        change(&mut outer);
+        (outer.message_id, submission(world, &outer, &self.key))
+    }
+
+    pub fn withdrawal(&self, world: &World, message: MessageRef) -> Signed {
+        let act = Act {
+            origin: ORIGIN.parse().unwrap(),
+            act_id: ActId(world.random()),
+            act_type: ActType::Withdrawn,
+            actor: self.party.clone(),
+            signer: self.key.key_id(),
+            actor_head: None,
+            message: Some(message),
+            time: world.now(),
+            reason: String::new(),
+            details: Vec::new(),
+        };
+        act.sign(&self.key)
+    }
+}
+
+pub fn outer(world: &World, sender: Party, key: &SecretKey, to: &Mailbox) -> Outer {
+    Outer {
+        origin: ORIGIN.parse().unwrap(),
+        message_id: MessageId::new(world.now(), world.random()),
+        sender,
+        signer: key.key_id(),
+        sender_head: None,
+        recipient: to.address(),
+        recipient_head: to.recipient_head(),
+        created_at: world.now(),
+        kind: "notice".parse().unwrap(),
+        regime: LegalRegime::Ao122a,
+        min_trust_level: TrustLevel::Basic,
+        confirmation_requested: false,
+        not_before: None,
+        in_reply_to: None,
+        attachments: Vec::new(),
+    }
+}
+
+pub fn submission(world: &World, outer: &Outer, key: &SecretKey) -> Submission {
+    let (outer, cover, letter) = (outer.encode(), world.bytes(2900), world.bytes(5900));
+    let signature = Hashes::of(&outer, &cover, &letter).sign(key);
+    Submission {
+        outer: outer.into(),
+        cover: cover.into(),
+        letter: letter.into(),
+        signature: Some(signature),
+        sender_copy: world.bytes(200).into(),
+    }
+}
+
+pub fn message_ref(submission: &Submission) -> MessageRef {
+    let outer = Outer::parse(&submission.outer).unwrap();
+    MessageRef {
+        message_id: outer.message_id,
+        outer_hash: Digest::of(&submission.outer),
+        letter_hash: Digest::of(&submission.letter),
+    }
+}
+
+/// Leaves that a log has now.
+pub fn size(world: &World, log: LogName) -> u64 {
+    world.checkpoint(log, &world.app.checkpoint(log)).size
+}
+
+/// The store inside, for questions that the use cases do not ask.
+pub fn store(world: &World) -> &dyn Store {
+    &*world.store
+}
