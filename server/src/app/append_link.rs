@@ -2,8 +2,8 @@
 //! only one question is left: is its head still the newest?
 
 use postfach_domain::act::time_fits;
-use postfach_domain::chain::{AppliedLink, Chain, Link as ParsedLink, LinkError, link_hash};
-use postfach_domain::decide::Refusal;
+use postfach_domain::chain::{AppliedLink, Chain, Link as ParsedLink, LinkError};
+use postfach_domain::decide::{Appended, Refusal, decide_append_link};
 use postfach_domain::format::Signed;
 use postfach_domain::head::ChainHead;
 use postfach_domain::id::Address;
@@ -11,19 +11,19 @@ use postfach_domain::keylog::link_leaf;
 use postfach_domain::time::Timestamp;
 
 use super::get_chain::own_address;
-use super::register::{check_wraps, put_members, put_wraps};
+use super::register::{check_wrap_sizes, put_members, put_wraps};
 use super::{App, AppError, Caller, ChainAnswer, Wrap};
 use crate::commit::{Applied, Needs, Operation, WorkingSet};
 use crate::storage::Ask;
 use crate::storage::sql::mailboxes::{self, Link, Mailbox};
 
-pub(super) fn link_error(error: LinkError) -> AppError {
-    match error {
+/// Which limit a link passes, or which rule it breaks.
+pub(super) fn link_error(rule: LinkError) -> AppError {
+    match rule {
         LinkError::TooLarge => AppError::Limit("link_bytes"),
-        LinkError::Full | LinkError::ReservedForRecovery => AppError::Limit("chain_links"),
+        LinkError::Full => AppError::Limit("chain_links"),
         LinkError::TooManyDevices => AppError::Limit("devices"),
-        LinkError::Closed => AppError::Refused(Refusal::MailboxClosed),
-        other => AppError::invalid("link", other),
+        rule => AppError::Refused(Refusal::LinkInvalid { rule }),
     }
 }
 
@@ -37,42 +37,43 @@ impl App {
     ) -> Result<ChainAnswer, AppError> {
         let address = own_address(caller)?;
         let mailbox = self.mailbox(&address).await?.ok_or(AppError::NotFound)?;
+        check_wrap_sizes(&wraps)?;
         let stored = mailboxes::chain(&mut Ask(&*self.store), mailbox.no).await?;
-        let hash = link_hash(&link);
-        if !stored.iter().any(|known| known.link_hash == hash) {
-            let links: Vec<Signed> = stored.into_iter().map(|known| known.signed).collect();
-            let operation = self.checked_link(address, links, link, wraps).await?;
+        let links = stored.into_iter().map(|link| link.signed).collect();
+        if let Some(operation) = self.checked_link(address, links, link, wraps).await? {
             self.submit(operation).await?;
         }
         self.chain_answer(&mailbox).await
     }
 
-    /// Verifies the stored chain and the new link; up to a thousand signatures, so off the network's threads.
+    /// Verifies the stored chain and the new link; up to a thousand signatures, so off the network's threads. `None`
+    /// where the link stands already.
     async fn checked_link(
         &self,
         address: Address,
         stored: Vec<Signed>,
         link: Signed,
         wraps: Vec<Wrap>,
-    ) -> Result<AppendLink, AppError> {
-        let origin = self.origin.clone();
+    ) -> Result<Option<AppendLink>, AppError> {
+        let (origin, now) = (self.origin.clone(), self.now());
         let verify = move || {
-            let mut chain = Chain::verify_for(&origin, &address, &stored).map_err(|error| {
+            let chain = Chain::verify_for(&origin, &address, &stored).map_err(|error| {
                 tracing::error!(%error, "a stored chain does not verify");
                 AppError::Internal
             })?;
+            let time = ParsedLink::parse(&link.body).map_err(link_error)?.time;
+            let members: Vec<_> = wraps.iter().map(|wrap| wrap.member).collect();
+            let decided = decide_append_link(&chain, &link, &members, now).map_err(|refusal| match refusal {
+                Refusal::LinkInvalid { rule } => link_error(rule),
+                other => other.into(),
+            })?;
             let before = chain.head();
-            let parsed = ParsedLink::parse(&link.body).map_err(link_error)?;
-            if parsed.seq != before.seq + 1 || parsed.prev_hash != before.link_hash {
-                return Err(AppError::Refused(Refusal::LinkConflict { head: before }));
-            }
-            let applied = chain.append(&link).map_err(link_error)?;
-            if applied.needs_wraps() {
-                check_wraps(&chain, &wraps)?;
-            } else if !wraps.is_empty() {
-                return Err(AppError::invalid("wraps", "this link takes none"));
-            }
-            Ok(AppendLink { address, before, chain, applied, link, time: parsed.time, wraps })
+            Ok(match decided {
+                Appended::Again => None,
+                Appended::Append { chain, applied } => {
+                    Some(AppendLink { address, before, chain, applied, link, time, wraps })
+                }
+            })
         };
         tokio::task::spawn_blocking(verify).await.map_err(|_| AppError::Internal)?
     }
@@ -85,7 +86,7 @@ struct AppendLink {
     /// The head that it follows.
     before: ChainHead,
     /// The chain with the link.
-    chain: Chain,
+    chain: Box<Chain>,
     applied: AppliedLink,
     link: Signed,
     time: Timestamp,

@@ -1,16 +1,16 @@
 //! Opens a mailbox with an activation code (SPEC 6): redeeming, the GENESIS link, wraps and consent in one transaction.
 
 use postfach_domain::act::{Act, ActType, time_fits};
-use postfach_domain::chain::{Chain, Link as ParsedLink};
+use postfach_domain::chain::{AppliedLink, Chain, Link as ParsedLink};
 use postfach_domain::code::{ActivationKey, CodeId};
 use postfach_domain::decide::{
-    ActorState, CodeState, ConsentState, Moment, Refusal, Registration, SignedAct, decide_consent,
+    self, ActorState, CodeState, ConsentState, Moment, Refusal, Registration, SignedAct, decide_consent,
     decide_register,
 };
 use postfach_domain::event::{Event, EventType};
 use postfach_domain::format::Signed;
 use postfach_domain::hash::Digest;
-use postfach_domain::id::{Address, KeyId, Party};
+use postfach_domain::id::{Address, Party};
 use postfach_domain::keylog::link_leaf;
 use postfach_domain::limits;
 use postfach_domain::sign::PublicKey;
@@ -41,7 +41,7 @@ impl App {
         if *caller != genesis.caller() {
             return Err(AppError::NotAllowed);
         }
-        check_wraps(&genesis.chain, &request.wraps)?;
+        genesis.check_wraps(&request.wraps)?;
         let consent = request.consent.map(|signed| genesis.check_consent(self, signed)).transpose()?;
         let address = genesis.address;
         let operation = OpenMailbox {
@@ -82,6 +82,7 @@ pub(super) struct CheckedGenesis {
     pub(super) address: Address,
     device: PublicKey,
     time: Timestamp,
+    applied: AppliedLink,
 }
 
 impl CheckedGenesis {
@@ -89,7 +90,14 @@ impl CheckedGenesis {
         let (chain, applied) = Chain::genesis(app.origin(), genesis).map_err(link_error)?;
         let device = *chain.active_key(&applied.signer).ok_or(AppError::Internal)?;
         let time = ParsedLink::parse(&genesis.body).map_err(link_error)?.time;
-        Ok(Self { signed: genesis.clone(), address: chain.address(), chain, device, time })
+        Ok(Self { signed: genesis.clone(), address: chain.address(), chain, device, time, applied })
+    }
+
+    /// With GENESIS come wraps for its device and the recovery key (SPEC 2).
+    pub(super) fn check_wraps(&self, wraps: &[Wrap]) -> Result<(), AppError> {
+        check_wrap_sizes(wraps)?;
+        let members: Vec<_> = wraps.iter().map(|wrap| wrap.member).collect();
+        Ok(decide::check_wraps(&self.chain, &self.applied, &members)?)
     }
 
     fn caller(&self) -> Caller {
@@ -111,22 +119,13 @@ impl CheckedGenesis {
     }
 }
 
-/// A link that adds a member or a generation comes with one wrap for each member (SPEC 2).
-pub(super) fn check_wraps(chain: &Chain, wraps: &[Wrap]) -> Result<(), AppError> {
-    let mut wanted: Vec<KeyId> = chain.wrap_members().map(|member| member.key_id).collect();
-    let mut given: Vec<KeyId> = wraps.iter().map(|wrap| wrap.member).collect();
-    wanted.sort_unstable();
-    given.sort_unstable();
-    if wanted != given {
-        return Err(AppError::invalid("wraps", "one for each active device and the recovery key is needed"));
+/// Each wrap is one age file of bounded size.
+pub(super) fn check_wrap_sizes(wraps: &[Wrap]) -> Result<(), AppError> {
+    if wraps.iter().any(|wrap| wrap.sealed.len() > limits::WRAP_LEN) {
+        return Err(AppError::Limit("wrap_bytes"));
     }
-    for wrap in wraps {
-        if wrap.sealed.len() > limits::WRAP_LEN {
-            return Err(AppError::Limit("wrap_bytes"));
-        }
-        if wrap.sealed.is_empty() {
-            return Err(AppError::invalid("wraps.sealed", "empty"));
-        }
+    if wraps.iter().any(|wrap| wrap.sealed.is_empty()) {
+        return Err(AppError::invalid("wraps.sealed", "empty"));
     }
     Ok(())
 }

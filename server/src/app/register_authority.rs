@@ -8,7 +8,7 @@ use postfach_domain::keylog::cert_leaf;
 use postfach_domain::terms::TrustLevel;
 use prost::Message as _;
 
-use super::register::{CheckedGenesis, Opening, check_wraps};
+use super::register::{CheckedGenesis, Opening};
 use super::{App, AppError, AuthorityRegistered, RegisterAuthority};
 use crate::commit::{Applied, Needs, Operation, Outcome, WorkingSet};
 use crate::storage::Ask;
@@ -29,7 +29,7 @@ impl App {
         let opening = match &request.genesis {
             Some(genesis) => {
                 let genesis = CheckedGenesis::new(self, genesis)?;
-                check_wraps(&genesis.chain, &request.wraps)?;
+                genesis.check_wraps(&request.wraps)?;
                 Some(Opening { genesis, wraps: request.wraps })
             }
             None if request.wraps.is_empty() => None,

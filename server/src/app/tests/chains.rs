@@ -7,7 +7,7 @@ use postfach_domain::format::Signed;
 use postfach_domain::sign::SecretKey;
 use postfach_ledger::head::HeadStatement;
 
-use super::{field, refusal};
+use super::refusal;
 use crate::app::{AppError, Caller, ChainAnswer, LogName, Wrap};
 use crate::testing::{Mailbox, ORIGIN, World, log_keys, message_ref};
 
@@ -108,7 +108,7 @@ async fn one_place_has_one_link() {
 
     let link = add_device(&world, &anna, &world.key());
     let missing = world.app.append_link(&anna.caller(), link.clone(), Vec::new()).await;
-    assert_eq!(field(missing), "wraps");
+    assert_eq!(refusal(missing), Refusal::WrapsIncomplete);
     world.clock.advance(301_000);
     let late = append(&world, &mut anna, link).await;
     assert!(matches!(refusal(late), Refusal::ActTimeOff { .. }));

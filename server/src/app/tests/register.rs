@@ -52,10 +52,10 @@ async fn what_a_registration_must_bring() {
     assert_eq!(refusal(world.app.register(&mailbox.caller(), bad).await), Refusal::CodeUnknown);
     let mut bad = good.clone();
     bad.wraps.pop();
-    assert_eq!(field(world.app.register(&mailbox.caller(), bad).await), "wraps");
+    assert_eq!(refusal(world.app.register(&mailbox.caller(), bad).await), Refusal::WrapsIncomplete);
     let mut bad = good.clone();
     bad.genesis.body[20] ^= 1;
-    assert_eq!(field(world.app.register(&mailbox.caller(), bad).await), "link");
+    assert!(matches!(refusal(world.app.register(&mailbox.caller(), bad).await), Refusal::LinkInvalid { .. }));
     let mut bad = good.clone();
     bad.consent = Some(stranger.act(&world, ActType::Consent, None, |act| {
         act.details = ConsentScope::All.encode();
