@@ -57,18 +57,17 @@ pub fn file_name(name: &str) -> String {
             if reserved || is_unsafe(c) { '_' } else { c }
         })
         .collect();
-    let trimmed = replaced.trim().trim_end_matches(['.', ' ']).trim_start_matches(['.', ' ']);
-    let mut name = shorten(trimmed);
-    if name.starts_with('-') {
-        name.insert(0, '_');
-    }
+    let name = shorten(replaced.trim_matches(is_blank));
     if name.is_empty() {
-        "attachment".clone_into(&mut name);
+        return "attachment".to_owned();
     }
-    if is_reserved(&name) {
-        name.insert(0, '_');
-    }
-    name
+    // Cutting may have made a reserved name, and a mark in front may make the name too long again.
+    if name.starts_with('-') || is_reserved(&name) { shorten(&format!("_{name}")) } else { name }
+}
+
+/// What no name begins or ends with.
+fn is_blank(c: char) -> bool {
+    c == '.' || c.is_whitespace()
 }
 
 /// The same name with a number, for the second of equal names: `a.pdf` becomes `a (2).pdf`.
@@ -92,7 +91,7 @@ fn shorten(name: &str) -> String {
     while !name.is_char_boundary(end) {
         end -= 1;
     }
-    format!("{}{extension}", name[..end].trim_end_matches(['.', ' ']))
+    format!("{}{extension}", name[..end].trim_end_matches(is_blank))
 }
 
 /// Device names of Windows, with or without an extension.
@@ -127,6 +126,8 @@ mod tests {
             (" spaces ", "spaces"),
             (".bashrc", "bashrc"),
             ("-rf", "_-rf"),
+            ("a\u{3000}.", "a"),
+            (". \u{2003}a", "a"),
             ("line\nbreak.txt", "line_break.txt"),
             ("rtl\u{202e}fdp.exe", "rtl_fdp.exe"),
             ("Bescheid 2025.pdf", "Bescheid 2025.pdf"),
@@ -134,6 +135,17 @@ mod tests {
             assert_eq!(file_name(odd), plain, "{odd:?}");
         }
         assert!(is_odd_name("CON") && !is_odd_name("Bescheid.pdf"));
+    }
+
+    #[test]
+    fn the_longest_names_stay_as_they_are_the_second_time() {
+        let (long, blanks) = ("x".repeat(300), " ".repeat(300));
+        for name in [long.clone(), format!("-{long}.txt"), format!("con.{long}"), format!("CON{blanks}x")] {
+            let clean = file_name(&name);
+            assert!(clean.len() <= MAX_NAME, "{clean}");
+            assert_eq!(file_name(&clean), clean);
+        }
+        assert_eq!(file_name(&format!("CON{blanks}x")), "_CON");
     }
 
     #[test]
@@ -153,7 +165,7 @@ mod tests {
         fn every_name_is_writable_and_stays_as_it_is_the_second_time(name in any::<String>(), long in 0usize..300) {
             for name in [name.clone(), format!("{name}{}.txt", "ä".repeat(long))] {
                 let clean = file_name(&name);
-                prop_assert!(!clean.is_empty() && clean.len() <= MAX_NAME + 2);
+                prop_assert!(!clean.is_empty() && clean.len() <= MAX_NAME);
                 prop_assert!(!clean.contains(['/', '\\', '\0']) && !clean.chars().any(is_unsafe));
                 prop_assert!(clean != "." && clean != ".." && !clean.starts_with(['.', '-']));
                 prop_assert_eq!(file_name(&clean), clean);
