@@ -190,12 +190,19 @@ impl FromStr for Address {
         if checked.hrp() != ADDRESS_HRP {
             return Err(IdError::Malformed("address"));
         }
+        // The bits after the last byte have to be zero, so that an address has one text.
+        checked.validate_segwit_padding().map_err(|_| IdError::Malformed("address"))?;
         let bytes: Vec<u8> = checked.byte_iter().collect();
         Self::try_from(bytes.as_slice())
     }
 }
 
-/// An authority's name in the system, `[a-z0-9-]{1,63}`.
+/// True where a text has the form of an address, whether or not it is one.
+fn looks_like_an_address(text: &str) -> bool {
+    text.starts_with("mpf1") && text.len() > 50
+}
+
+/// An authority's name in the system, `[a-z0-9-]{1,63}`; nothing that looks like an address, since both name parties.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct AuthorityId(String);
 
@@ -217,7 +224,8 @@ impl FromStr for AuthorityId {
 
     fn from_str(text: &str) -> Result<Self, IdError> {
         let valid = (1..=63).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && !looks_like_an_address(text);
         if valid { Ok(Self(text.to_owned())) } else { Err(IdError::Malformed("authority id")) }
     }
 }
@@ -287,7 +295,7 @@ impl Party {
 
     /// Reads `iss`: an address where it has an address's form, else an authority id.
     pub fn from_issuer(text: &str) -> Result<Self, IdError> {
-        if text.starts_with("mpf1") && text.len() > 50 {
+        if looks_like_an_address(text) {
             return text.parse().map(Self::Mailbox);
         }
         text.parse().map(Self::Authority)
@@ -329,8 +337,30 @@ mod tests {
         let text = address.to_string();
         assert!(text.starts_with("mpf1"));
         assert_eq!(text.parse::<Address>().unwrap(), address);
-        let typo = text.replacen('q', "p", 1);
-        assert!(typo == text || typo.parse::<Address>().is_err());
+        let mut typo = text.clone().into_bytes();
+        typo[20] = if typo[20] == b'q' { b'p' } else { b'q' };
+        let typo = String::from_utf8(typo).unwrap();
+        assert_eq!(typo.parse::<Address>(), Err(IdError::Checksum("address")));
+    }
+
+    #[test]
+    fn an_address_has_one_text() {
+        use bech32::primitives::iter::{ByteIterExt as _, Fe32IterExt as _};
+        let mut symbols: Vec<bech32::Fe32> = [7; 32].iter().copied().bytes_to_fes().collect();
+        let text = |symbols: &[bech32::Fe32]| -> String {
+            symbols.iter().copied().with_checksum::<Bech32m>(&ADDRESS_HRP).chars().collect()
+        };
+        assert_eq!(text(&symbols).parse(), Ok(Address([7; 32])));
+        // 256 bits fill 51.2 symbols: the last one has four bits to spare.
+        symbols[51] = bech32::Fe32::try_from(symbols[51].to_u8() | 1).unwrap();
+        assert_eq!(text(&symbols).parse::<Address>(), Err(IdError::Malformed("address")));
+    }
+
+    #[test]
+    fn no_authority_is_called_like_an_address() {
+        let text = Address([7; 32]).to_string();
+        assert_eq!(text.parse::<AuthorityId>(), Err(IdError::Malformed("authority id")));
+        assert!("mpf1-amt".parse::<AuthorityId>().is_ok() && "a".repeat(63).parse::<AuthorityId>().is_ok());
     }
 
     #[test]

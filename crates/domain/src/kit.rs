@@ -141,6 +141,7 @@ impl FromStr for RecoverySecret {
 fn decode(bare: &str) -> Result<RecoverySecret, KitError> {
     let checked =
         bech32::primitives::decode::CheckedHrpstring::new::<Bech32m>(bare).map_err(|_| KitError::Checksum)?;
+    checked.validate_segwit_padding().map_err(|_| KitError::Checksum)?;
     let payload: Zeroizing<Vec<u8>> = Zeroizing::new(checked.byte_iter().collect());
     match payload.split_first() {
         Some((&VERSION, secret)) if checked.hrp() == KIT_HRP => {
@@ -202,6 +203,20 @@ mod tests {
         groups[6] = "abc";
         assert_eq!(groups.join(" ").parse::<RecoverySecret>().err(), Some(KitError::Group { group: 7 }));
         assert_eq!("mpfr".parse::<RecoverySecret>().err(), Some(KitError::Length { got: 4 }));
+    }
+
+    #[test]
+    fn a_kit_has_one_text() {
+        use bech32::primitives::iter::{ByteIterExt as _, Fe32IterExt as _};
+        let payload = [[VERSION].as_slice(), &[5; 32]].concat();
+        let mut symbols: Vec<bech32::Fe32> = payload.iter().copied().bytes_to_fes().collect();
+        let text = |symbols: &[bech32::Fe32]| -> String {
+            symbols.iter().copied().with_checksum::<Bech32m>(&KIT_HRP).chars().collect()
+        };
+        assert_eq!(text(&symbols), *RecoverySecret::from_bytes([5; 32]).expose_bare());
+        // 264 bits fill 52.8 symbols: the last one has a bit to spare.
+        symbols[52] = bech32::Fe32::try_from(symbols[52].to_u8() ^ 1).unwrap();
+        assert_eq!(text(&symbols).parse::<RecoverySecret>().err(), Some(KitError::Checksum));
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub const ALG_ED25519: u32 = 1;
 /// Why a key or a signature is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
-    /// Not a point, or a point of small order.
+    /// Not a point, a point of small order, or one in another spelling than the canonical one.
     #[error("the public key is weak or malformed")]
     WeakKey,
     /// An algorithm that version 1 does not know.
@@ -39,9 +39,13 @@ pub enum SignatureError {
 pub struct PublicKey(VerifyingKey);
 
 impl PublicKey {
-    /// Reads 32 bytes; refuses malformed and small-order points.
+    /// Reads 32 bytes; refuses malformed and small-order points, and every spelling but the canonical one, since another
+    /// spelling of a key would have another key id.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, SignatureError> {
         let bytes: &[u8; 32] = bytes.try_into().map_err(|_| SignatureError::WeakKey)?;
+        if !is_reduced(bytes) {
+            return Err(SignatureError::WeakKey);
+        }
         let key = VerifyingKey::from_bytes(bytes).map_err(|_| SignatureError::WeakKey)?;
         if key.is_weak() { Err(SignatureError::WeakKey) } else { Ok(Self(key)) }
     }
@@ -83,6 +87,12 @@ impl PublicKey {
     pub fn as_dalek(&self) -> &VerifyingKey {
         &self.0
     }
+}
+
+/// True where the y coordinate (little endian, without the sign bit) is below 2^255 - 19 (RFC 8032, 5.1.3).
+fn is_reduced(point: &[u8; 32]) -> bool {
+    let [low, middle @ .., high] = point;
+    *low < 0xed || high & 0x7f != 0x7f || middle.iter().any(|byte| *byte != 0xff)
 }
 
 /// A private Ed25519 key. Cannot be printed, compared or serialised.
@@ -175,5 +185,18 @@ mod tests {
         identity[0] = 1;
         assert_eq!(PublicKey::from_bytes(&identity), Err(SignatureError::WeakKey));
         assert_eq!(PublicKey::from_bytes(&[0; 32]), Err(SignatureError::WeakKey));
+    }
+
+    #[test]
+    fn a_key_has_one_spelling() {
+        let mut taken_by_the_library = 0;
+        for low in 0xed..=0xff {
+            let mut other = [0xff; 32];
+            (other[0], other[31]) = (low, 0x7f);
+            let decoded = VerifyingKey::from_bytes(&other);
+            taken_by_the_library += u32::from(decoded.is_ok_and(|key| !key.is_weak()));
+            assert_eq!(PublicKey::from_bytes(&other), Err(SignatureError::WeakKey), "{low:02x}");
+        }
+        assert!(taken_by_the_library > 0, "nothing to refuse");
     }
 }
