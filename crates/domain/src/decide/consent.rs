@@ -1,6 +1,7 @@
 //! Consent to electronic delivery, given and revoked for the future; and signed settings.
 
 use super::{ActorState, Moment, Refusal, SignedAct, check_actor};
+use crate::act::ActType;
 use crate::event::{Event, EventSigned, EventType};
 use crate::hash::Digest;
 use crate::id::Party;
@@ -45,6 +46,9 @@ pub fn decide_consent(act: SignedAct<'_>, state: &ConsentState, moment: Moment) 
 
 /// Decides on SETTINGS, which are stored with their signature and not logged; older ones do not replace newer ones.
 pub fn decide_settings(act: SignedAct<'_>, state: &ConsentState, moment: Moment) -> Result<(), Refusal> {
+    if act.act.act_type != ActType::Settings {
+        return Err(Refusal::NotFound);
+    }
     check_owner(act, state, moment)?;
     match state.newest.filter(|newest| act.act.time <= *newest) {
         Some(newest) => Err(Refusal::ConsentNotNewer { newest }),

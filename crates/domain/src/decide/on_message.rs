@@ -5,7 +5,8 @@ use crate::act::ActType;
 use crate::event::EventType;
 use crate::id::Party;
 
-/// Checks that hold for every act of a recipient: it is theirs, it was accepted, the hashes are the message's.
+/// Checks that hold for every act of a recipient: it is of this type, theirs, and about an accepted message; then key,
+/// head, time and hashes.
 fn check(
     act_type: ActType,
     act: SignedAct<'_>,
@@ -13,8 +14,8 @@ fn check(
     message: &MessageState,
     moment: Moment,
 ) -> Result<(), Refusal> {
-    debug_assert_eq!(act.act.act_type, act_type);
-    if act.act.actor != Party::Mailbox(message.recipient) || message.has(EventType::Refused) {
+    let theirs = act.act.act_type == act_type && act.act.actor == Party::Mailbox(message.recipient);
+    if !theirs || message.has(EventType::Refused) {
         return Err(Refusal::NotFound);
     }
     check_actor(act.act, actor, moment)?;

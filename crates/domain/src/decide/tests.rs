@@ -249,6 +249,39 @@ fn every_act_needs_its_party_key_head_time_and_hashes() {
 }
 
 #[test]
+fn a_decision_takes_no_act_of_another_type() {
+    let state = message(&[EventType::Accepted, EventType::HandedOver]);
+    let (signed, rules) = (format::Signed::default(), RuleSet::built_in());
+    let other = |act_type| if act_type == ActType::Deleted { ActType::Disputed } else { ActType::Deleted };
+    for act_type in ON_MESSAGE {
+        let wrong = Act { act_type: other(act_type), ..act(act_type) };
+        let actor = ActorState { key_active: true, head: wrong.actor_head };
+        let given = SignedAct { act: &wrong, signed: &signed };
+        let result = match act_type {
+            ActType::HandedOver => decide_hand_over(given, &actor, &state, NOW),
+            ActType::Confirmed => decide_confirm(given, &actor, &state, NOW),
+            ActType::RejectedByRecipient => decide_reject(given, &actor, &state, NOW),
+            ActType::Disputed => decide_dispute(given, &actor, &state, NOW),
+            ActType::Deleted => decide_delete(given, &actor, &state, NOW),
+            _ => {
+                let law = WithdrawRules { rules: &rules, ags: "" };
+                decide_withdraw(given, &actor, &message(&[EventType::Accepted]), law, NOW)
+            }
+        };
+        assert_eq!(result, Err(Refusal::NotFound), "{act_type:?}");
+    }
+    let consent = Act { message: None, ..act(ActType::Consent) };
+    let actor = ActorState { key_active: true, head: consent.actor_head };
+    let owner = ConsentState { actor, newest: None, closed: false };
+    let given = SignedAct { act: &consent, signed: &signed };
+    assert_eq!(decide_settings(given, &owner, NOW), Err(Refusal::NotFound));
+    let settings = Act { act_type: ActType::Settings, ..consent.clone() };
+    let given = SignedAct { act: &settings, signed: &signed };
+    assert_eq!(decide_settings(given, &owner, NOW), Ok(()));
+    assert_eq!(decide_consent(given, &owner, NOW), Err(Refusal::NotFound));
+}
+
+#[test]
 fn a_letter_is_handed_over_once_and_only_while_it_is_there() {
     let take = act(ActType::HandedOver);
     let Ok(Outcome::Log(event)) = decide(&take, &message(&[EventType::Accepted])) else {
@@ -353,9 +386,41 @@ fn every_refusal_stands_in_the_table_once() {
     for (i, (reason, _)) in REASONS.iter().enumerate() {
         assert!(REASONS[..i].iter().all(|(other, _)| other != reason), "{reason} twice");
     }
-    for refusal in
-        [Refusal::NotFound, Refusal::Lapsed, Refusal::KeyAlreadyCertified, Refusal::WrapsIncomplete]
-    {
-        assert!(REASONS.iter().any(|(reason, _)| *reason == refusal.reason()));
+    let (head, time) = (head(), NOW.occurred_at);
+    let every = [
+        Refusal::NotFound,
+        Refusal::MessageIdReused,
+        Refusal::ActIdReused,
+        Refusal::ChainStale { head, generation: 0 },
+        Refusal::KeyNotActive,
+        Refusal::HeadNotNewest { head },
+        Refusal::ActTimeOff { server_time: time },
+        Refusal::RecipientNotAuthority,
+        Refusal::AttachmentNotReady { id: crate::id::AttachmentId([0; 16]) },
+        Refusal::NotYetAvailable { available_at: time },
+        Refusal::NotHandedOver,
+        Refusal::Withdrawn,
+        Refusal::Lapsed,
+        Refusal::Deleted,
+        Refusal::Erased,
+        Refusal::WithdrawTooLate,
+        Refusal::HashMismatch,
+        Refusal::ConsentNotNewer { newest: time },
+        Refusal::MailboxClosed,
+        Refusal::CodeUnknown,
+        Refusal::CodeExpired,
+        Refusal::CodeUsed,
+        Refusal::MailboxExists,
+        Refusal::LinkConflict { head },
+        Refusal::LinkInvalid { rule: crate::chain::LinkError::Full },
+        Refusal::WrapsIncomplete,
+        Refusal::AuthorityExists,
+        Refusal::GenesisMissing,
+        Refusal::MailboxMismatch,
+        Refusal::KeyAlreadyCertified,
+    ];
+    for refusal in every {
+        assert!(REASONS.iter().any(|(reason, _)| *reason == refusal.reason()), "{refusal:?}");
     }
+    assert_eq!(every.len(), REASONS.len(), "every line of the table stands for one refusal");
 }

@@ -2,6 +2,7 @@
 
 use super::on_message::check_hashes;
 use super::{ActorState, MessageState, Moment, Outcome, Refusal, SignedAct, act_event, check_actor};
+use crate::act::ActType;
 use crate::event::EventType;
 use crate::legal::{Facts, RuleSet, deemed_served, local_date};
 
@@ -22,7 +23,7 @@ pub fn decide_withdraw(
     law: WithdrawRules<'_>,
     moment: Moment,
 ) -> Result<Outcome, Refusal> {
-    if act.act.actor != message.sender {
+    if act.act.act_type != ActType::Withdrawn || act.act.actor != message.sender {
         return Err(Refusal::NotFound);
     }
     check_actor(act.act, actor, moment)?;
