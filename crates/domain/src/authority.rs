@@ -14,6 +14,8 @@ use crate::time::Timestamp;
 pub const TEXT_CHARS: usize = 200;
 /// IBANs of one certificate.
 pub const MAX_IBANS: usize = 100;
+/// Bytes of a certificate or revocation that are read: twice what the largest one has.
+const MAX_LEN: usize = 16 * 1024;
 
 /// One key of an authority, certified.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -99,6 +101,7 @@ impl AuthorityCert {
 
     /// Reads a body without checking a signature.
     pub fn parse(body: &[u8]) -> Result<Self, AuthorityError> {
+        let body = Some(body).filter(|body| body.len() <= MAX_LEN).ok_or(AuthorityError::Malformed)?;
         let wire = format::AuthorityCert::decode(body).map_err(|_| AuthorityError::Malformed)?;
         Self::try_from(&wire)
     }
@@ -126,8 +129,9 @@ impl TryFrom<&format::AuthorityCert> for AuthorityCert {
         if !(wire.ags.is_empty() || is_ags(&wire.ags)) {
             return Err(field("ags"));
         }
-        let repeated = (1..wire.ibans.len()).any(|i| wire.ibans[..i].contains(&wire.ibans[i]));
-        if wire.ibans.len() > MAX_IBANS || repeated || !wire.ibans.iter().all(|iban| is_iban(iban)) {
+        // Counted first: looking for repetition takes the square of the number.
+        let few = wire.ibans.len() <= MAX_IBANS && wire.ibans.iter().all(|iban| is_iban(iban));
+        if !few || (1..wire.ibans.len()).any(|i| wire.ibans[..i].contains(&wire.ibans[i])) {
             return Err(field("ibans"));
         }
         if wire.not_after != 0 && wire.not_after < wire.not_before {
@@ -180,6 +184,7 @@ impl AuthorityRevocation {
 
     /// Reads a body without checking a signature.
     pub fn parse(body: &[u8]) -> Result<Self, AuthorityError> {
+        let body = Some(body).filter(|body| body.len() <= MAX_LEN).ok_or(AuthorityError::Malformed)?;
         let wire = format::AuthorityRevocation::decode(body).map_err(|_| AuthorityError::Malformed)?;
         Self::try_from(&wire)
     }
@@ -313,6 +318,26 @@ mod tests {
         let mut cert = sample();
         cert.not_after = Some(Timestamp(4));
         assert_eq!(cert.sign(&registrar), Err(AuthorityError::Field("not_after")));
+    }
+
+    #[test]
+    fn large_and_repeated_certificates_are_refused() {
+        let wire = |ibans: Vec<String>| format::AuthorityCert { ibans, ..(&sample()).into() }.encode_to_vec();
+        let one = sample().ibans[0].clone();
+        assert_eq!(AuthorityCert::parse(&wire(vec![one.clone(); 2])), Err(AuthorityError::Field("ibans")));
+        let many: Vec<String> = (0..60_000).map(|i| i.to_string()).collect();
+        assert_eq!(AuthorityCert::parse(&wire(many)), Err(AuthorityError::Malformed));
+        assert_eq!(AuthorityRevocation::parse(&vec![0; MAX_LEN + 1]), Err(AuthorityError::Malformed));
+        // The largest one that the fields allow.
+        let largest = AuthorityCert {
+            origin: [63, 63, 63, 61].map(|n| "o".repeat(n)).join(".").parse().unwrap(),
+            authority_id: "a".repeat(63).parse().unwrap(),
+            display_name: "\u{1f3e4}".repeat(TEXT_CHARS),
+            ..sample()
+        };
+        let mut wire = format::AuthorityCert::from(&largest);
+        wire.ibans = vec!["X".repeat(34); MAX_IBANS];
+        assert!(wire.encoded_len() <= MAX_LEN / 2);
     }
 
     #[test]

@@ -128,7 +128,8 @@ pub struct Event {
     pub hashes: Option<Hashes>,
     /// The instant that counts in law.
     pub occurred_at: Timestamp,
-    /// When cover and letter become available (ACCEPTED); 0 elsewhere.
+    /// When cover and letter become available: the same in every event of one message but ERASED; 0 there and where
+    /// there is no message.
     pub available_at: Timestamp,
     /// Counts ACCEPTED of one (sender, recipient) from 1 without gaps; 0 elsewhere.
     pub pair_seq: u64,

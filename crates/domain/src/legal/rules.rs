@@ -82,6 +82,9 @@ impl RuleSet {
     pub fn parse(text: &str) -> Result<Self, RuleSetError> {
         let file: File = toml::from_str(text).map_err(|e| RuleSetError::Malformed(e.message().to_owned()))?;
         let mut rules = file.rule;
+        if let Some(rule) = rules.iter().find(|rule| rule.regime.parse::<LegalRegime>().is_err()) {
+            return Err(RuleSetError::Malformed(format!("no regime is called {:?}", rule.regime)));
+        }
         for regime in LegalRegime::ALL {
             if !rules.iter().any(|rule| rule.regime == regime.as_str()) {
                 return Err(RuleSetError::Missing(regime.as_str()));
@@ -127,5 +130,8 @@ mod tests {
         assert!(matches!(RuleSet::parse("rule = []"), Err(RuleSetError::Missing("none"))));
         let text = include_str!("rules.toml").replace("lapse_days = 10", "lapse_days = 99");
         assert!(matches!(RuleSet::parse(&text), Err(RuleSetError::Days(_))));
+        // A version under a mistyped name would silently not apply.
+        let text = include_str!("rules.toml").replacen("\"ao-122a\"", "\"ao-122\"", 1);
+        assert!(matches!(RuleSet::parse(&text), Err(RuleSetError::Malformed(_))));
     }
 }
