@@ -7,15 +7,18 @@ use common::*;
 use postfach_domain::act::{ActType, ConsentScope};
 use postfach_domain::card::{FormerLog, ServiceCard, WitnessPolicy as CardPolicy};
 use postfach_domain::event::{Event, EventType};
+use postfach_domain::format::Signed;
 use postfach_domain::hash::Digest;
 use postfach_domain::id::{Address, Party};
+use postfach_domain::limits;
 use postfach_domain::sign::SignatureError;
 use postfach_domain::time::Timestamp;
+use postfach_ledger::leaf::KeyLeaf;
 use postfach_ledger::proof::ProofError;
 use postfach_ledger::receipt::{
     Actor, MAGIC, Receipt, ReceiptError, ReceiptFormatError, Trust, TrustError, VerifiedReceipt, verify,
 };
-use postfach_ledger::scan::{Finding, KeyScan};
+use postfach_ledger::scan::{Finding, KeyScan, ScanError};
 use postfach_ledger::tlog_proof::TlogProofError;
 use postfach_ledger::vkey::{LogSigner, VkeyError};
 use postfach_ledger::witness::WitnessPolicy;
@@ -300,6 +303,21 @@ fn a_scan_checks_what_the_operator_asserts() {
 }
 
 #[test]
+fn a_scan_compares_every_link_of_the_chain() {
+    let claim = check(&handed_over()).unwrap().key_claim.unwrap();
+    let mut scan = KeyScan::new(claim.clone(), keys_checkpoint().0.checkpoint);
+    for leaf in key_leaves() {
+        scan.push(&leaf.encode()).unwrap();
+    }
+    assert_eq!(scan.finish(), Ok(Finding::Clear));
+    // Another genesis-to-head history whose first link stood there before.
+    let rival = KeyLeaf::Link { label: address().label(), seq: 0, link_hash: Digest([1; 32]) };
+    let mut scan = KeyScan::new(claim, keys_checkpoint().0.checkpoint);
+    scan.push(&key_leaves()[0].encode()).unwrap();
+    assert_eq!(scan.push(&rival.encode()), Err(ScanError::Contradiction(1)));
+}
+
+#[test]
 fn the_frame_has_one_spelling() {
     let good = accepted().encode();
     assert!(good.starts_with(MAGIC));
@@ -312,6 +330,19 @@ fn the_frame_has_one_spelling() {
     let service = receipt(&lapsed(), Some(&outer(authority())), Actor::Service).encode();
     assert_eq!(Receipt::parse(&[service.as_slice(), &[0x32, 0]].concat()), malformed);
     assert_eq!(Receipt::parse(&[good.as_slice(), &[0x0a, 1, 1]].concat()), malformed);
+}
+
+#[test]
+fn a_receipt_has_as_many_and_as_large_links_as_a_chain() {
+    let largest = Signed { body: vec![7; limits::LINK_LEN], signature: chain_links()[0].signature.clone() };
+    let with = |links| {
+        let actor = Actor::Mailbox { links, key_proof: key_proof(2) };
+        Receipt { actor, ..handed_over() }
+    };
+    let full = with(vec![largest; limits::CHAIN_LINKS]);
+    assert_eq!(Receipt::parse(&full.encode()).as_ref(), Ok(&full));
+    let more = with(vec![Signed::default(); limits::CHAIN_LINKS + 1]);
+    assert_eq!(Receipt::parse(&more.encode()), Err(ReceiptFormatError::Malformed));
 }
 
 fn card() -> ServiceCard {

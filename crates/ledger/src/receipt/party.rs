@@ -2,9 +2,10 @@
 
 use postfach_domain::act::Act;
 use postfach_domain::authority::{AuthorityCert, cert_hash};
-use postfach_domain::chain::Chain;
+use postfach_domain::chain::{Chain, link_hash};
 use postfach_domain::event::{Event, EventSigned};
 use postfach_domain::format::{Signature, Signed};
+use postfach_domain::hash::Digest;
 use postfach_domain::head::ChainHead;
 use postfach_domain::id::{Address, KeyId, Party};
 use postfach_domain::outer::Outer;
@@ -41,6 +42,8 @@ struct Claimed<'a> {
 struct Key<'a> {
     public: PublicKey,
     leaf: KeyLeaf,
+    /// link_hash of each link where a mailbox acted.
+    chain: Vec<Digest>,
     proof: &'a TlogProof,
     certificate: Option<AuthorityCert>,
 }
@@ -141,7 +144,8 @@ fn key_of<'a>(
                 "time"
             } else {
                 let leaf = KeyLeaf::Certificate { key_id: cert.key_id(), hash: cert_hash(certificate) };
-                return Ok(Key { public: cert.sign_pub, leaf, proof: key_proof, certificate: Some(cert) });
+                let (public, proof) = (cert.sign_pub, key_proof);
+                return Ok(Key { public, leaf, chain: Vec::new(), proof, certificate: Some(cert) });
             };
             Err(ReceiptError::CertificateMismatch(field))
         }
@@ -149,7 +153,8 @@ fn key_of<'a>(
             let head = claimed.head.ok_or(ReceiptError::Actor)?;
             let public = chain_key(links, address, head, &claimed.signer, trust)?;
             let leaf = KeyLeaf::Link { label: address.label(), seq: head.seq, link_hash: head.link_hash };
-            Ok(Key { public, leaf, proof: key_proof, certificate: None })
+            let chain = links.iter().map(link_hash).collect();
+            Ok(Key { public, leaf, chain, proof: key_proof, certificate: None })
         }
         _ => Err(ReceiptError::Actor),
     }
@@ -184,8 +189,13 @@ impl Key<'_> {
         if checkpoint.size < event.keys_size {
             return Err(ReceiptError::KeysCheckpoint);
         }
-        let claim =
-            KeyClaim { leaf: self.leaf, index: self.proof.index, keys_size: event.keys_size, checkpoint };
+        let claim = KeyClaim {
+            leaf: self.leaf,
+            chain: self.chain,
+            index: self.proof.index,
+            keys_size: event.keys_size,
+            checkpoint,
+        };
         Ok(Acting {
             act,
             certificate: self.certificate,
