@@ -77,12 +77,13 @@ pub struct TimeMark {
     pub occurred_at: Timestamp,
 }
 
-/// Marks that a client keeps to notice back-dated events, oldest first: sizes and times both grow.
+/// Marks that a client keeps to notice back-dated events, oldest first: sizes and times both grow. Where they become too
+/// many, the one goes without which the fewest claims would pass: long ago they grow sparse and never end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TimeMarks(Vec<TimeMark>);
 
 impl TimeMarks {
-    /// Marks kept; beyond that the oldest goes.
+    /// Marks kept.
     pub const LIMIT: usize = 64;
 
     /// Restores kept marks, in any order.
@@ -110,7 +111,20 @@ impl TimeMarks {
         let place = self.0.partition_point(|known| known.size < mark.size);
         self.0.insert(place, mark);
         if self.0.len() > Self::LIMIT {
-            self.0.remove(0);
+            self.drop_least();
+        }
+    }
+
+    /// Drops the mark whose neighbours say nearly the same. Without it, events between its size and the next one's could
+    /// claim times between the one before's and its own.
+    fn drop_least(&mut self) {
+        let open_to = |at: usize| {
+            let before = at.checked_sub(1).map_or(0, |before| self.0[before].occurred_at.0);
+            let after = self.0.get(at + 1).map_or(u64::MAX, |next| next.size);
+            u128::from(after - self.0[at].size) * u128::from(self.0[at].occurred_at.0 - before)
+        };
+        if let Some(least) = (0..self.0.len()).min_by_key(|at| open_to(*at)) {
+            self.0.remove(least);
         }
     }
 
@@ -175,6 +189,18 @@ mod tests {
         let marks = TimeMarks::restore((0..1000).map(|i| mark(i, i)));
         assert_eq!(marks.as_slice().len(), TimeMarks::LIMIT);
         assert!(marks.is_back_dated(2000, Timestamp(998)));
+    }
+
+    #[test]
+    fn what_was_seen_long_ago_still_counts() {
+        // A sync a day for three years, each with ten more leaves.
+        let time = |day: u64| 1_795_000_000_000 + 86_400_000 * day;
+        let marks = TimeMarks::restore((0..1000).map(|day| mark(10 * day, time(day))));
+        for day in [0, 100, 500, 900] {
+            let claimed = time(day) - 60 * 86_400_000;
+            assert!(marks.is_back_dated(10 * day, Timestamp(claimed)), "day {day}");
+            assert!(!marks.is_back_dated(10 * day, Timestamp(time(day))), "day {day}");
+        }
     }
 
     proptest! {
