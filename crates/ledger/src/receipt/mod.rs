@@ -4,7 +4,7 @@
 mod party;
 mod verify;
 
-use postfach_domain::format;
+use postfach_domain::{format, limits};
 use prost::Message as _;
 
 pub use self::verify::{ReceiptError, Trust, TrustError, VerifiedReceipt, verify};
@@ -12,8 +12,11 @@ use crate::tlog_proof::{TlogProof, TlogProofError};
 
 /// First bytes of the file: the name and version 1.
 pub const MAGIC: &[u8; 5] = b"MPFR\x01";
-/// Longest receipt that is read, in bytes: a chain of 1,000 links and two proofs stay below.
-pub const MAX_RECEIPT: usize = 8 * 1024 * 1024;
+/// Longest receipt that is read, in bytes: 1,000 links of the largest size, an event, an outer header and two proofs stay
+/// below.
+pub const MAX_RECEIPT: usize = 17 * 1024 * 1024;
+/// Key of the field `chain` as it stands on the wire.
+const CHAIN_KEY: u8 = 4 << 3 | 2;
 
 /// Who acted, with what shows that the key was theirs.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,6 +102,9 @@ impl Receipt {
         if bytes.len() > MAX_RECEIPT {
             return Err(ReceiptFormatError::NotAReceipt);
         }
+        if count_links(body).is_none_or(|links| links > limits::CHAIN_LINKS) {
+            return Err(ReceiptFormatError::Malformed);
+        }
         let message = format::Receipt::decode(body).map_err(|_| ReceiptFormatError::Malformed)?;
         let actor = match message.actor {
             None if message.key_proof.is_empty() => Actor::Service,
@@ -119,4 +125,28 @@ impl Receipt {
         };
         if receipt.encode() == bytes { Ok(receipt) } else { Err(ReceiptFormatError::Malformed) }
     }
+}
+
+/// Counts the links of a receipt without reading them: an empty link has two bytes in the file and forty times as many in
+/// memory. `None` where a field is none of ours, all of which have a length and a number below 16.
+fn count_links(body: &[u8]) -> Option<usize> {
+    let (mut rest, mut links) = (body, 0);
+    while !rest.is_empty() {
+        let (key, value, after) = split_field(rest)?;
+        let mut chain = if key == CHAIN_KEY { value } else { &[] };
+        while !chain.is_empty() {
+            (_, _, chain) = split_field(chain)?;
+            links += 1;
+        }
+        rest = after;
+    }
+    Some(links)
+}
+
+/// Key and content of the first field, and what follows it.
+fn split_field(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (key, mut rest) = bytes.split_first()?;
+    let length = prost::decode_length_delimiter(&mut rest).ok()?;
+    let (value, after) = rest.split_at_checked(length)?;
+    (key & 0x87 == 2).then_some((*key, value, after))
 }
