@@ -47,7 +47,7 @@ pub enum AttachmentOpenError {
     /// The content is not the one that the letter names. The sender's fault.
     #[error("the attachment's content does not fit its hash in the letter")]
     PlainHash,
-    /// Larger than an attachment may be.
+    /// The letter names more than an attachment may have. The sender's fault.
     #[error("larger than an attachment may be")]
     TooLarge,
     /// The stored file cannot be read.
@@ -62,7 +62,14 @@ impl AttachmentOpenError {
     /// True where all bytes are as signed and what is in them is wrong: the reason for a REJECTED_BY_RECIPIENT, where
     /// a wrong hash is one for a DISPUTED (SPEC 3).
     pub fn is_the_senders_fault(&self) -> bool {
-        matches!(self, Self::CannotDecrypt(_) | Self::BadLength | Self::NonzeroPadding | Self::PlainHash)
+        matches!(
+            self,
+            Self::CannotDecrypt(_)
+                | Self::BadLength
+                | Self::NonzeroPadding
+                | Self::PlainHash
+                | Self::TooLarge
+        )
     }
 
     /// Takes our own error out of the reader's, or keeps the reader's.

@@ -29,7 +29,8 @@ impl std::fmt::Display for Part {
 /// Who is to blame for a failed check (SPEC 3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fault {
-    /// The bytes are not the ones whose hashes were signed: DISPUTED, never REJECTED.
+    /// The bytes are not the ones whose hashes were signed, or the service accepted an outer header for me that it had to
+    /// refuse: DISPUTED, never REJECTED.
     Server,
     /// The bytes are as signed, and what is in them is wrong: REJECTED_BY_RECIPIENT.
     Sender,
@@ -99,10 +100,15 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// Who is to blame, given that the hashes come from a verified event and the right key was used.
+    /// Who is to blame, given that the hashes come from a verified event and the right key was used. What the outer
+    /// header says is open to the service, which accepts a good one only, and only for the recipient in it.
     pub fn fault(&self) -> Fault {
         match self {
-            Self::WrongHash(_) => Fault::Server,
+            Self::WrongHash(_)
+            | Self::MalformedOuter(_)
+            | Self::OtherOrigin
+            | Self::OtherRecipient
+            | Self::OtherSigner => Fault::Server,
             _ => Fault::Sender,
         }
     }

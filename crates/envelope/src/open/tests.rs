@@ -202,6 +202,15 @@ fn outer_headers_for_somebody_else() {
     assert_eq!(other.fails(), OpenError::OtherOrigin);
     assert_eq!(Forge::bent(|f| f.outer.recipient = vec![8; 32]).fails(), OpenError::OtherRecipient);
     assert_eq!(Forge::bent(|f| f.outer.signer = vec![8; 32]).fails(), OpenError::OtherSigner);
+    // The service saw all of this and accepted it, or gave me what was accepted for somebody else.
+    for error in [
+        OpenError::MalformedOuter(OuterError::Malformed),
+        OpenError::OtherOrigin,
+        OpenError::OtherRecipient,
+        OpenError::OtherSigner,
+    ] {
+        assert_eq!(error.fault(), Fault::Server, "{error}");
+    }
 }
 
 #[test]
