@@ -1,5 +1,7 @@
 //! What a sender writes, before it is sealed, and the limits that hold on both sides.
 
+use std::fmt;
+
 use postfach_domain::id::AttachmentId;
 use postfach_domain::limits;
 
@@ -43,7 +45,7 @@ pub enum LimitError {
 }
 
 /// The sealed part of a message as a sender writes it. Attachments are sealed before, and may serve several messages.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Draft {
     /// At most 1,024 characters; stands in the cover.
     pub subject: String,
@@ -64,7 +66,7 @@ pub struct Draft {
 }
 
 /// One attachment of a draft.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct DraftAttachment {
     /// Base name, sent unchanged (SPEC 4); at most 255 bytes.
     pub name: String,
@@ -72,6 +74,19 @@ pub struct DraftAttachment {
     pub media_type: String,
     /// What [`crate::attachment::seal_attachment`] gave.
     pub sealed: SealedAttachment,
+}
+
+// Content does not stand in logs and traces, before it is sealed no more than after it was opened.
+impl fmt::Debug for Draft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Draft({} attachments)", self.attachments.len())
+    }
+}
+
+impl fmt::Debug for DraftAttachment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DraftAttachment({})", self.sealed.id)
+    }
 }
 
 /// Checks a subject.

@@ -237,6 +237,17 @@ fn drafts_that_say_too_little_or_something_twice_are_refused() {
 }
 
 #[test]
+fn what_is_written_does_not_show_in_logs() {
+    let (sealed, _) = attach(1, b"").unwrap();
+    let attachment = DraftAttachment { name: "Bescheid.pdf".to_owned(), media_type: String::new(), sealed };
+    let draft = Draft { attachments: vec![attachment], ..draft() };
+    let shown = format!("{draft:?}{:?}", draft.attachments);
+    for word in ["Einkommensteuerbescheid", "2025", "Müller", "Einspruch", "Antworten", "Bescheid.pdf"] {
+        assert!(!shown.contains(word), "{word} in {shown}");
+    }
+}
+
+#[test]
 fn sealing_again_gives_other_bytes_and_the_same_content() {
     let world = world();
     let (first, second) = (world.seal(&draft()).unwrap(), world.seal(&draft()).unwrap());

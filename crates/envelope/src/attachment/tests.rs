@@ -1,7 +1,7 @@
 //! Attachments: round trips around the borders, broken sources, broken stores, lying senders.
 #![allow(clippy::unwrap_used)]
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead as _, Read, Write};
 
 use postfach_domain::hash::Digest;
 use postfach_domain::id::AttachmentId;
@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use super::verifying::VerifyingReader;
 use super::*;
 use crate::age_file::AgeOpenError;
 use crate::hybrid::HybridIdentity;
@@ -244,7 +245,21 @@ fn a_sender_whose_letter_does_not_fit_the_file_is_named() {
     let other_hash = Attachment { plain_sha256: Digest::ZERO, ..good.clone() };
     assert!(matches!(fails(&other_hash, &file), AttachmentOpenError::PlainHash));
     let huge = Attachment { plain_len: u64::MAX, ..good };
-    assert!(matches!(open(&huge, None, &file).unwrap_err(), AttachmentOpenError::TooLarge));
+    assert!(matches!(fails(&huge, &file), AttachmentOpenError::TooLarge));
+}
+
+#[test]
+fn a_reader_gives_nothing_of_a_segment_that_did_not_hold() {
+    let (attachment, hashes, mut file) = seal(&content(9_000_000));
+    file[5_000_000] ^= 1;
+    let mut reader = VerifyingReader::new(&attachment, Some(&hashes), &file[..]);
+    assert_eq!(reader.read(&mut vec![0; SEGMENT_LEN]).unwrap(), SEGMENT_LEN);
+    reader.fill_buf().unwrap_err();
+    let again = reader.fill_buf().map(<[u8]>::len);
+    assert!(!again.is_ok_and(|bytes| bytes > 0), "unverified bytes");
+    let mut cut = VerifyingReader::new(&attachment, None, (&file[..1000]).chain(Broken));
+    cut.fill_buf().unwrap_err();
+    assert!(!cut.fill_buf().map(<[u8]>::len).is_ok_and(|bytes| bytes > 0), "part of a segment");
 }
 
 /// Counts what is written without keeping it, and refuses large pieces: nothing may gather the whole.

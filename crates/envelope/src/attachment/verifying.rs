@@ -7,7 +7,8 @@ use postfach_domain::segments::{SEGMENT_LEN, SegmentRoot, segment_leaf};
 use super::open::{AttachmentOpenError, SegmentHashes};
 use super::{Attachment, BUFFER};
 
-/// Reads at most one segment ahead. A wrong segment is an [`io::Error`] that holds an [`AttachmentOpenError`].
+/// Reads at most one segment ahead. A wrong segment is an [`io::Error`] that holds an [`AttachmentOpenError`], and none of
+/// its bytes come out, also where somebody reads on.
 pub(super) struct VerifyingReader<'a, R> {
     attachment: &'a Attachment,
     hashes: Option<&'a SegmentHashes>,
@@ -43,10 +44,14 @@ impl<'a, R: Read> VerifyingReader<'a, R> {
         Ok(())
     }
 
-    /// Reads the next segment; an empty one is the end.
+    /// Reads the next segment; an empty one is the end. Nothing of a segment that does not hold is kept.
     fn next_segment(&mut self) -> io::Result<()> {
         self.used = 0;
         self.segment.clear();
+        self.read_segment().inspect_err(|_| self.segment.clear())
+    }
+
+    fn read_segment(&mut self) -> io::Result<()> {
         let want = SEGMENT_LEN as u64;
         self.segment.reserve(BUFFER);
         (&mut self.inner).take(want).read_to_end(&mut self.segment)?;
