@@ -1,7 +1,8 @@
-//! Public holidays in Bavaria, by municipality (Amtlicher Gemeindeschlüssel).
+//! Public holidays in Bavaria, by municipality (Amtlicher Gemeindeschlüssel). Of other states it knows the days that all
+//! of Germany keeps; a day that only some of them keep is uncertain there.
 
 use jiff::ToSpan as _;
-use jiff::civil::{Date, date};
+use jiff::civil::{Date, Weekday, date};
 
 /// Whether a day is a public holiday at a seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,10 +28,19 @@ const ASSUMPTION: [(&str, bool); 5] = [
 /// The city of Augsburg, the only one with the Peace Festival (8 August).
 const AUGSBURG: &str = "09761000";
 
-/// Is this day a public holiday at the seat with this AGS (eight digits, or empty where unknown)? Sundays are not asked.
+/// How the AGS of every municipality in Bavaria begins.
+const BAVARIA: &str = "09";
+
+/// Is this day a public holiday at the seat with this AGS? Eight digits, or empty where unknown: then Bavaria's count.
+/// Sundays are not asked.
 pub fn holiday(day: Date, ags: &str) -> Holiday {
-    let fixed = matches!((day.month(), day.day()), (1, 1 | 6) | (5 | 11, 1) | (10, 3) | (12, 25 | 26));
-    if fixed || day == date(2017, 10, 31) || movable(day) {
+    if is_nationwide(day) {
+        return Holiday::Yes;
+    }
+    if !ags.is_empty() && !ags.starts_with(BAVARIA) {
+        return if may_be_regional(day) { Holiday::Uncertain } else { Holiday::No };
+    }
+    if matches!((day.month(), day.day()), (1, 6) | (11, 1)) || is_from_easter(day, &[CORPUS_CHRISTI]) {
         return Holiday::Yes;
     }
     match (day.month(), day.day()) {
@@ -45,10 +55,29 @@ pub fn holiday(day: Date, ags: &str) -> Holiday {
     }
 }
 
-/// Good Friday, Easter Monday, Ascension, Whit Monday, Corpus Christi.
-fn movable(day: Date) -> bool {
+/// Days from Easter Sunday to Corpus Christi.
+const CORPUS_CHRISTI: i64 = 60;
+
+/// A holiday of all states: fixed days, the one 31 October, Good Friday, Easter Monday, Ascension, Whit Monday.
+fn is_nationwide(day: Date) -> bool {
+    matches!((day.month(), day.day()), (1 | 5, 1) | (10, 3) | (12, 25 | 26))
+        || day == date(2017, 10, 31)
+        || is_from_easter(day, &[-2, 1, 39, 50])
+}
+
+/// A day that some state keeps or kept: Epiphany, Women's Day, Liberation Day, Assumption, Children's Day, Reformation,
+/// All Saints, Corpus Christi, and the Wednesday before 23 November.
+fn may_be_regional(day: Date) -> bool {
+    let repentance =
+        day.month() == 11 && (16..=22).contains(&day.day()) && day.weekday() == Weekday::Wednesday;
+    let fixed = [(1, 6), (3, 8), (5, 8), (8, 15), (9, 20), (10, 31), (11, 1)];
+    repentance || fixed.contains(&(day.month(), day.day())) || is_from_easter(day, &[CORPUS_CHRISTI])
+}
+
+/// True where the day lies one of these numbers of days after Easter Sunday.
+fn is_from_easter(day: Date, distances: &[i64]) -> bool {
     let Some(easter) = easter_sunday(day.year()) else { return false };
-    [-2, 1, 39, 50, 60].into_iter().any(|days: i64| easter.checked_add(days.days()).is_ok_and(|d| d == day))
+    distances.iter().any(|days| easter.checked_add(days.days()).is_ok_and(|date| date == day))
 }
 
 /// Easter Sunday of the Gregorian calendar (Meeus, Astronomical Algorithms, 1991); `None` beyond the calendar.
@@ -95,5 +124,19 @@ mod tests {
         assert_eq!(holiday(date(2018, 10, 31), ""), Holiday::No);
         assert_eq!(holiday(date(2026, 12, 24), ""), Holiday::No);
         assert_eq!(holiday(date(2026, 6, 4), ""), Holiday::Yes, "Corpus Christi");
+    }
+
+    #[test]
+    fn outside_of_bavaria_only_what_all_states_keep_is_certain() {
+        let berlin = |year, month, day| holiday(date(year, month, day), "11000000");
+        assert_eq!(berlin(2026, 10, 3), Holiday::Yes);
+        assert_eq!(berlin(2026, 5, 14), Holiday::Yes, "Ascension");
+        for (year, month, day) in [(2027, 1, 6), (2026, 6, 4), (2026, 3, 8), (2026, 11, 18), (2026, 10, 31)] {
+            assert_eq!(berlin(year, month, day), Holiday::Uncertain, "{year}-{month}-{day}");
+        }
+        assert_eq!(berlin(2026, 8, 8), Holiday::No, "the Peace Festival of Augsburg");
+        assert_eq!(berlin(2026, 11, 19), Holiday::No);
+        assert_eq!(holiday(date(2026, 10, 31), "09162000"), Holiday::No);
+        assert_eq!(holiday(date(2026, 11, 18), "09162000"), Holiday::No);
     }
 }

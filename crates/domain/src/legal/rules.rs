@@ -1,5 +1,7 @@
 //! The regimes as versioned data: built in, or given by an operator in the same form.
 
+use std::sync::LazyLock;
+
 use jiff::civil::Date;
 use serde::Deserialize;
 
@@ -99,10 +101,13 @@ impl RuleSet {
         Ok(Self { rules })
     }
 
-    /// The built-in rules.
+    /// The built-in rules. Their file is read once.
     pub fn built_in() -> Self {
-        // Safe because the file is part of the source and a test parses it.
-        Self::parse(include_str!("rules.toml")).expect("the built-in rules parse")
+        static RULES: LazyLock<RuleSet> = LazyLock::new(|| {
+            // Safe because the file is part of the source and a test parses it.
+            RuleSet::parse(include_str!("rules.toml")).expect("the built-in rules parse")
+        });
+        RULES.clone()
     }
 
     /// The version that applies to a notice accepted on a day; before all versions, the first one.
