@@ -65,7 +65,7 @@ pub fn tree() -> Command {
         'V',
         ArgAction::Version,
     ));
-    localise(command, "", true)
+    localise(command.term_width(80), "", true)
 }
 
 fn localise(command: Command, path: &str, root: bool) -> Command {

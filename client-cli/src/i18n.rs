@@ -14,12 +14,10 @@ struct Catalogue;
 /// The loader that `t!` reads; English until [`choose`] is called.
 pub static LOADER: LazyLock<FluentLanguageLoader> = LazyLock::new(|| load(&Lang::En));
 
-/// A language that the catalogue has.
+/// A language that the catalogue has: German, English.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Lang {
-    /// German
     De,
-    /// English
     En,
 }
 

@@ -87,7 +87,7 @@ arg-body-file = Datei mit dem Text des Briefs
 arg-authority-send-letter = Datei mit allen Feldern eines Briefs (docs/authorities/letter.md)
 arg-attach = Datei als Anlage; mehrfach möglich
 arg-kind = Art des Schreibens, a bis z, 0 bis 9 und -; der Betreiber sieht sie
-arg-regime = Vorschrift, nach der zugestellt wird
+arg-regime = Vorschrift, nach der zugestellt wird: none, baydig-24, ozg-9, vwvfg-41-2, vwvfg-41-2a, ao-122a, sgbx-37
 arg-confirm = Den Empfänger um eine Bestätigung bitten
 
 # Fehler im Aufruf
@@ -315,8 +315,9 @@ act-deleted = Die Nachricht ist gelöscht. Ihre Nachweise bleiben.
 act-stood = Das stand dort schon.
 read-first = Sie haben diesen Brief jetzt abgerufen; der Absender kann das sehen.
 read-before = Sie haben diesen Brief am { $day } abgerufen.
-read-confirm = Der Absender bittet um Bestätigung: postfach confirm { $id }
-read-save = Anlagen speichern: postfach attachment save { $id } -o ORDNER
+read-confirm = Der Absender bittet Sie, den Empfang zu bestätigen:
+read-save = So speichern Sie die Anlagen:
+word-folder = ORDNER
 saved = Gespeichert:
 receipts-missing = Die Quittung konnte nicht geholt werden.
     .hint = Speichern Sie sie später mit `postfach authority receipts`.

@@ -87,7 +87,7 @@ arg-body-file = File with the text of the letter
 arg-authority-send-letter = File with all fields of a letter (docs/authorities/letter.md)
 arg-attach = File to attach; may be repeated
 arg-kind = Kind of notice, a to z, 0 to 9 and -; the operator sees it
-arg-regime = Law under which the notice is served
+arg-regime = Law under which the notice is served: none, baydig-24, ozg-9, vwvfg-41-2, vwvfg-41-2a, ao-122a, sgbx-37
 arg-confirm = Ask the recipient to confirm
 
 # Errors of usage
@@ -315,8 +315,9 @@ act-deleted = The message is deleted. Its evidence stays.
 act-stood = It stood there before.
 read-first = You took this letter now; the sender can see that.
 read-before = You took this letter on { $day }.
-read-confirm = The sender asks you to confirm: postfach confirm { $id }
-read-save = Save the attachments with: postfach attachment save { $id } -o FOLDER
+read-confirm = The sender asks you to confirm that you received this:
+read-save = Save the attachments with:
+word-folder = FOLDER
 saved = Saved:
 receipts-missing = The receipt could not be fetched.
     .hint = Save it later with `postfach authority receipts`.

@@ -8,7 +8,6 @@ pub mod wrap;
 use std::io::{self, IsTerminal as _, Write as _};
 
 use serde::Serialize;
-use serde_json::Value;
 
 pub use page::{Look, Page};
 pub use progress::Bar;
@@ -28,7 +27,7 @@ pub trait Answer {
 
 /// An answer of any command.
 pub struct Report {
-    json: Value,
+    json: String,
     show: Box<dyn Fn(&mut Page)>,
     /// How the command ends.
     pub exit: Exit,
@@ -38,7 +37,7 @@ impl Report {
     /// Wraps a command's answer.
     pub fn of<A: Answer + Serialize + 'static>(answer: A) -> Self {
         // Safe because answers are structs of text, numbers and lists with text keys.
-        let json = serde_json::to_value(&answer).expect("answers serialise");
+        let json = safe::json(&answer).expect("answers serialise") + "\n";
         let exit = answer.exit();
         Self { json, show: Box::new(move |page| answer.show(page)), exit }
     }
@@ -87,20 +86,20 @@ impl Output {
 
     /// Prints an answer; false where standard output is gone.
     pub fn report(&self, report: &Report) -> bool {
-        let text = if self.json {
-            one_line(&report.json)
-        } else {
-            let mut page = Page::new(self.look);
-            (report.show)(&mut page);
-            page.into_text()
-        };
-        to_stdout(&text)
+        if self.json {
+            return to_stdout(&report.json);
+        }
+        let mut page = Page::new(self.look);
+        (report.show)(&mut page);
+        to_stdout(&page.into_text())
     }
 
     /// Prints a failure: with `--json` as the one JSON value on standard output, else as a pair on standard error.
     pub fn failure(&self, failure: &Failure) {
         if self.json {
-            to_stdout(&one_line(&failure.to_json()));
+            // Safe because a `Value` always serialises.
+            let json = safe::json(&failure.to_json()).expect("a JSON value serialises");
+            to_stdout(&(json + "\n"));
             return;
         }
         let mut page = Page::new(Look { styled: false, plain: self.screen_reader, width: self.look.width });
@@ -108,13 +107,6 @@ impl Output {
         page.text(&failure.hint);
         to_stderr(&page.into_text());
     }
-}
-
-fn one_line(value: &Value) -> String {
-    // Safe because a `Value` always serialises.
-    let mut text = safe::json(value).expect("a JSON value serialises");
-    text.push('\n');
-    text
 }
 
 fn to_stdout(text: &str) -> bool {

@@ -94,9 +94,12 @@ impl Page {
             return self.push(&format!("{label}: {value}"));
         }
         let label = format!("{label}:");
-        if label.width() >= LABEL_COLUMNS {
+        let room = self.look.width - LABEL_COLUMNS;
+        let longest = value.split(' ').map(|word| word.width()).max().unwrap_or(0);
+        if label.width() >= LABEL_COLUMNS || longest > room {
+            // A long word (an address, a path, a hash) stays whole for copying.
             self.push(&label);
-            return self.hang("", &value);
+            return self.push_whole(&value);
         }
         self.hang(&label, &value);
     }
@@ -117,6 +120,22 @@ impl Page {
         for (n, line) in self.wrapped(&text, 2).into_iter().enumerate() {
             self.push(&format!("{}{line}", if n == 0 { "- " } else { "  " }));
         }
+    }
+
+    /// Wrapped two columns in, words never cut.
+    fn push_whole(&mut self, value: &str) {
+        let mut line = String::new();
+        for word in value.split(' ') {
+            if !line.is_empty() && line.width() + 1 + word.width() > self.look.width - 2 {
+                self.push(&format!("  {line}"));
+                line.clear();
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        self.push(&format!("  {line}"));
     }
 
     fn hang(&mut self, label: &str, value: &str) {
@@ -154,6 +173,16 @@ mod tests {
         let expected = "Sender:               Finanzamt\n                      Musterstadt an der\n                      \
                         Beispiel\n\n- one two three four five six seven\n  eight nine\n";
         assert_eq!(page.into_text(), expected);
+    }
+
+    #[test]
+    fn long_words_stay_whole_for_copying() {
+        let mut page = page(false);
+        page.fact("Path", "/a/very/long/path/that/does/not/fit/beside/the/label now");
+        assert_eq!(
+            page.into_text(),
+            "Path:\n  /a/very/long/path/that/does/not/fit/beside/the/label\n  now\n"
+        );
     }
 
     #[test]

@@ -98,11 +98,14 @@ impl Answer for Shown {
             (Some(at), false) => page.line(&t!("read-before", day = local(at))),
             (None, _) => {}
         }
+        let id = &self.message_id;
         if self.letter.has_attachments() {
-            page.line(&t!("read-save", id = self.message_id.as_str()));
+            page.line(&t!("read-save"));
+            page.raw_line(&format!("  postfach attachment save {id} -o {}", t!("word-folder")));
         }
         if self.confirmation_requested && !self.confirmed {
-            page.line(&t!("read-confirm", id = self.message_id.as_str()));
+            page.line(&t!("read-confirm"));
+            page.raw_line(&format!("  postfach confirm {id}"));
         }
     }
 }
