@@ -1,6 +1,8 @@
 //! How a command ends: the exit codes, and failures as pairs "what happened / what to do".
 //! Not here: how they are printed (`output`) and how the SDK's errors become failures (`explain`).
 
+use std::ops::{Deref, DerefMut};
+
 use serde_json::{Map, Value, json};
 
 /// The exit codes of every command (docs/exit-codes.md).
@@ -41,9 +43,13 @@ impl Exit {
     }
 }
 
-/// Why a command did not do what was asked.
+/// Why a command did not do what was asked. Boxed, because results are passed through many hands.
 #[derive(Debug)]
-pub struct Failure {
+pub struct Failure(Box<Facts>);
+
+/// What there is to say about a failure.
+#[derive(Debug)]
+pub struct Facts {
     /// The kind, which decides the exit code.
     pub exit: Exit,
     /// A stable word for programs, for example `MESSAGE_UNKNOWN`.
@@ -58,20 +64,29 @@ pub struct Failure {
     pub beside: Map<String, Value>,
 }
 
+impl Deref for Failure {
+    type Target = Facts;
+
+    fn deref(&self) -> &Facts {
+        &self.0
+    }
+}
+
+impl DerefMut for Failure {
+    fn deref_mut(&mut self) -> &mut Facts {
+        &mut self.0
+    }
+}
+
 /// What a command returns where it can fail.
 pub type Outcome<T> = Result<T, Failure>;
 
 impl Failure {
     /// A failure from its pair.
     pub fn new(exit: Exit, reason: &str, pair: (String, String)) -> Self {
-        Self {
-            exit,
-            reason: reason.to_owned(),
-            message: pair.0,
-            hint: pair.1,
-            details: Value::Null,
-            beside: Map::new(),
-        }
+        let (message, hint) = pair;
+        let reason = reason.to_owned();
+        Self(Box::new(Facts { exit, reason, message, hint, details: Value::Null, beside: Map::new() }))
     }
 
     /// The same failure with facts for programs.

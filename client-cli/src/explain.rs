@@ -6,8 +6,8 @@ use postfach_sdk::error::EvidenceError;
 use serde_json::json;
 
 use crate::exit::{Exit, Failure};
-use crate::fail;
 use crate::i18n::{hint_of, text_of};
+use crate::{fail, hint, t};
 
 /// A failure of the SDK as ours.
 pub fn failure(error: Error) -> Failure {
@@ -55,9 +55,10 @@ fn evidence_failure(evidence: &EvidenceError) -> Failure {
 /// A letter that a check of the reader refused.
 pub fn open_failure(error: &OpenError) -> Failure {
     let cause = error.to_string();
-    let failure = match error {
-        OpenError::CannotDecrypt(..) => fail!(CannotDecrypt, "CANNOT_DECRYPT", "cannot-decrypt-file"),
-        _ => fail!(Evidence, "LETTER_WRONG", "letter-wrong"),
+    let failure = if matches!(error, OpenError::CannotDecrypt(..)) {
+        fail!(CannotDecrypt, "CANNOT_DECRYPT", "cannot-decrypt-file")
+    } else {
+        fail!(Evidence, "LETTER_WRONG", "letter-wrong")
     };
     failure.with_details(json!({ "cause": cause }))
 }
@@ -66,10 +67,7 @@ pub fn open_failure(error: &OpenError) -> Failure {
 fn known(exit: Exit, reason: &str) -> Failure {
     let id = format!("reason-{}", reason.to_ascii_lowercase().replace('_', "-"));
     let pair = text_of(&id).zip(hint_of(&id));
-    let general = || {
-        let failure = fail!(Other, reason, "reason-other", reason = reason);
-        (failure.message, failure.hint)
-    };
+    let general = || (t!("reason-other", reason = reason), hint!("reason-other"));
     Failure::new(exit, reason, pair.unwrap_or_else(general))
 }
 

@@ -65,7 +65,7 @@ pub fn tree() -> Command {
         'V',
         ArgAction::Version,
     ));
-    localise(command.term_width(80), "", true)
+    localise(command, "", true)
 }
 
 fn localise(command: Command, path: &str, root: bool) -> Command {
@@ -74,6 +74,7 @@ fn localise(command: Command, path: &str, root: bool) -> Command {
     let own = path.to_owned();
     let command = command
         .about(about)
+        .term_width(80)
         .help_template(StyledStr::from(template))
         .subcommand_help_heading(t!("heading-commands"))
         .subcommand_value_name("COMMAND")

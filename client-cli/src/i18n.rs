@@ -12,7 +12,7 @@ use i18n_embed::{DesktopLanguageRequester, LanguageLoader as _};
 struct Catalogue;
 
 /// The loader that `t!` reads; English until [`choose`] is called.
-pub static LOADER: LazyLock<FluentLanguageLoader> = LazyLock::new(|| load(&Lang::En));
+pub static LOADER: LazyLock<FluentLanguageLoader> = LazyLock::new(|| load(Lang::En));
 
 /// A language that the catalogue has: German, English.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -33,9 +33,9 @@ impl Lang {
 }
 
 /// A loader with one language and English behind it.
-fn load(lang: &Lang) -> FluentLanguageLoader {
+fn load(lang: Lang) -> FluentLanguageLoader {
     let loader = FluentLanguageLoader::new("postfach", Lang::En.id());
-    select(&loader, *lang);
+    select(&loader, lang);
     loader
 }
 
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn both_languages_load_without_isolation_marks() {
         for lang in [Lang::De, Lang::En] {
-            let loader = load(&lang);
+            let loader = load(lang);
             let text = i18n_embed_fl::fl!(loader, "message-unknown", id = "abc");
             assert!(text.contains("abc"), "{text}");
             assert!(!text.contains('\u{2068}'), "{text}");

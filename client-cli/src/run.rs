@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use crate::args::Cli;
 use crate::context::Context;
-use crate::exit::{Exit, Failure, Outcome};
+use crate::exit::{Exit, Outcome};
 use crate::help::{Parsed, parse, peek};
 use crate::output::{Output, Report};
 use crate::{commands, fail, i18n};
@@ -15,7 +15,7 @@ pub fn run(words: Vec<OsString>) -> Exit {
     i18n::choose(lang.unwrap_or_else(|| i18n::of_environment(|name| std::env::var(name).ok())));
     log_to_stderr();
     match parse(words) {
-        Ok(Parsed::Show(text)) => Output::new(false, false).raw(&text),
+        Ok(Parsed::Show(text)) => Output::raw(&text),
         Ok(Parsed::Run(cli)) => execute(*cli),
         Err(failure) => end(Output::new(json, false), Err(failure)),
     }
@@ -51,8 +51,7 @@ fn end(out: Output, outcome: Outcome<Report>) -> Exit {
         Ok(_) => Exit::Other,
         Err(failure) => {
             out.failure(&failure);
-            let Failure { exit, .. } = failure;
-            exit
+            failure.exit
         }
     }
 }

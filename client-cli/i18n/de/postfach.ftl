@@ -251,8 +251,12 @@ kit-what =
     Wer dieses Blatt hat, kann Ihr Postfach öffnen. Verwahren Sie es bei
     Ihrem Ausweis. Mit ihm kommen Sie hinein, wenn alle Geräte verloren sind.
 kit-qr = Derselbe Schlüssel für eine Kamera:
-code-malformed = Das ist kein Freischaltcode: { $reason }
-    .hint = Vergleichen Sie ihn mit Ihrem Brief; er hat 25 Zeichen in fünf Gruppen.
+code-length = Ein Freischaltcode hat 25 Zeichen, dieser hat { $got }.
+    .hint = Vergleichen Sie ihn mit Ihrem Brief.
+code-symbol = Zeichen { $position } kann in einem Freischaltcode nicht vorkommen.
+    .hint = Vergleichen Sie ihn mit Ihrem Brief.
+code-check = Der Freischaltcode ist vertippt: Sein letztes Zeichen passt nicht zu den anderen.
+    .hint = Vergleichen Sie ihn Gruppe für Gruppe mit Ihrem Brief.
 
 # Nachrichten
 message-unknown = Eine Nachricht { $id } gibt es hier nicht.

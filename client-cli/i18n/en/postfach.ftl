@@ -251,8 +251,12 @@ kit-what =
     Whoever has this sheet can open your mailbox. Keep it where you keep
     your passport. With it you get back in when all devices are lost.
 kit-qr = The same key for a camera:
-code-malformed = This is not an activation code: { $reason }
-    .hint = Compare it with your letter; it has 25 symbols in five groups.
+code-length = An activation code has 25 symbols, this one has { $got }.
+    .hint = Compare it with your letter.
+code-symbol = Symbol { $position } cannot stand in an activation code.
+    .hint = Compare it with your letter.
+code-check = The activation code is mistyped: its last symbol does not fit the others.
+    .hint = Compare it with your letter, group by group.
 
 # Messages
 message-unknown = There is no message { $id } here.

@@ -47,6 +47,7 @@ pub struct LegalPart {
 /// One request to pay.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(clippy::struct_field_names)] // names of the file
 pub struct Payment {
     pub creditor: String,
     pub iban: String,
@@ -281,7 +282,7 @@ mod tests {
 
     #[test]
     fn mistakes_are_named() {
-        let message = |text: &str| parse(text).err().unwrap().message;
+        let message = |text: &str| parse(text).err().unwrap().message.clone();
         assert!(message("{\"body\": 7}").contains("letter.json"));
         assert!(message("{\"bodi\": \"x\"}").contains("bodi"));
         let of = |text: &str| parse(text).unwrap();

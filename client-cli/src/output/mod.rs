@@ -80,7 +80,7 @@ impl Output {
     }
 
     /// Prints a text as it is: help, version.
-    pub fn raw(&self, text: &str) -> Exit {
+    pub fn raw(text: &str) -> Exit {
         if to_stdout(text) { Exit::Ok } else { Exit::Other }
     }
 

@@ -95,7 +95,7 @@ impl Page {
         }
         let label = format!("{label}:");
         let room = self.look.width - LABEL_COLUMNS;
-        let longest = value.split(' ').map(|word| word.width()).max().unwrap_or(0);
+        let longest = value.split(' ').map(unicode_width::UnicodeWidthStr::width).max().unwrap_or(0);
         if label.width() >= LABEL_COLUMNS || longest > room {
             // A long word (an address, a path, a hash) stays whole for copying.
             self.push(&label);

@@ -11,7 +11,7 @@ const WORTH_A_BAR: u64 = 4 * 1024 * 1024;
 /// Shows how far a transfer is, or nothing.
 #[derive(Clone)]
 pub struct Bar {
-    bar: ProgressBar,
+    drawn: ProgressBar,
     allowed: bool,
     total: Arc<AtomicU64>,
 }
@@ -19,12 +19,12 @@ pub struct Bar {
 impl Bar {
     /// A bar with a label; it never draws where `allowed` is false.
     pub fn new(label: &str, allowed: bool) -> Self {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        let drawn = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         if let Ok(style) = ProgressStyle::with_template("{msg} [{bar:24}] {bytes}/{total_bytes} {eta}") {
-            bar.set_style(style.progress_chars("=> "));
+            drawn.set_style(style.progress_chars("=> "));
         }
-        bar.set_message(super::safe::line(label));
-        Self { bar, allowed, total: Arc::new(AtomicU64::new(0)) }
+        drawn.set_message(super::safe::line(label));
+        Self { drawn, allowed, total: Arc::new(AtomicU64::new(0)) }
     }
 
     /// `done` of `total` bytes are through.
@@ -33,15 +33,15 @@ impl Bar {
             return;
         }
         if self.total.swap(total, Ordering::Relaxed) != total {
-            self.bar.set_draw_target(ProgressDrawTarget::stderr());
-            self.bar.set_length(total);
+            self.drawn.set_draw_target(ProgressDrawTarget::stderr());
+            self.drawn.set_length(total);
         }
-        self.bar.set_position(done);
+        self.drawn.set_position(done);
     }
 
     /// Takes the bar away.
     pub fn finish(&self) {
-        self.bar.finish_and_clear();
+        self.drawn.finish_and_clear();
     }
 }
 
@@ -49,7 +49,7 @@ impl Drop for Bar {
     fn drop(&mut self) {
         // The last clone takes the bar away, also on an error.
         if Arc::strong_count(&self.total) == 1 {
-            self.bar.finish_and_clear();
+            self.drawn.finish_and_clear();
         }
     }
 }

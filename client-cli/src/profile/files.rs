@@ -4,6 +4,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use rand::RngCore as _;
+
 /// Makes a folder and what leads to it; ours is for its owner alone.
 pub fn create_private_folder(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)?;
@@ -52,8 +54,9 @@ pub fn parent(path: &Path) -> PathBuf {
 
 fn temporary_beside(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let random = uuid::Uuid::new_v4().simple();
-    parent(path).join(format!(".{name}.{random}.tmp"))
+    let mut random = [0; 8];
+    crate::clock::rng().fill_bytes(&mut random);
+    parent(path).join(format!(".{name}.{}.tmp", hex::encode(random)))
 }
 
 #[cfg(unix)]

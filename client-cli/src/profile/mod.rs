@@ -24,6 +24,9 @@ pub mod message;
 pub mod outbox;
 pub mod vault;
 
+#[cfg(test)]
+mod tests;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};

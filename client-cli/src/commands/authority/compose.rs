@@ -47,7 +47,7 @@ pub fn compose(context: &Context, args: &Args, id: MessageId) -> Outcome<NewMess
         legal: file.legal()?,
         payments: file.payments()?,
         actions: file.actions()?,
-        attachments: attachments(context, args, &file)?,
+        attachments: attachments(context, args, &file),
     })
 }
 
@@ -70,7 +70,7 @@ fn term<T: FromStr>(name: &str, text: &str, known: impl Iterator<Item = &'static
 }
 
 /// Files of the letter file, then those of `--attach`. Odd names are sent as they are, with a warning.
-fn attachments(context: &Context, args: &Args, file: &LetterFile) -> Outcome<Vec<FileToSend>> {
+fn attachments(context: &Context, args: &Args, file: &LetterFile) -> Vec<FileToSend> {
     let mut files = Vec::new();
     for part in &file.attachments {
         let name = part.name.clone().unwrap_or_else(|| base_name(context, &part.path));
@@ -85,7 +85,7 @@ fn attachments(context: &Context, args: &Args, file: &LetterFile) -> Outcome<Vec
     for file in files.iter().filter(|file| is_odd_name(&file.name)) {
         context.warn(&t!("send-odd-name", name = file.name.as_str()));
     }
-    Ok(files)
+    files
 }
 
 fn base_name(context: &Context, path: &Path) -> String {
@@ -115,5 +115,5 @@ pub fn digest(to: &Address, message: &NewMessage) -> String {
         message.actions,
     );
     let texts = [&message.subject, &message.kind_detail, &message.body, &rest];
-    Digest::of_pae("postfach-cli/request", &texts.map(|text| text.as_bytes())).to_hex()
+    Digest::of_pae("postfach-cli/request", &texts.map(String::as_bytes)).to_hex()
 }

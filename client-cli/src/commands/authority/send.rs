@@ -54,7 +54,7 @@ pub struct Args {
 
 /// A notice that the service accepted.
 #[derive(Debug, Serialize)]
-struct Accepted {
+struct Delivered {
     message_id: String,
     accepted_at: String,
     evidence_index: u64,
@@ -85,7 +85,7 @@ pub async fn run(context: &Context, args: &Args) -> Outcome<Report> {
     let sent = deliver(context, &clerk, &outgoing, &digest, entry, &id).await?;
     let receipt = receipt(context, &clerk, &id).await;
     let accepted = &sent.accepted;
-    Ok(Report::of(Accepted {
+    Ok(Report::of(Delivered {
         message_id: id.to_string(),
         accepted_at: accepted.event.occurred_at.to_rfc3339(),
         evidence_index: accepted.index,
@@ -137,7 +137,7 @@ async fn deliver(
     id: &MessageId,
 ) -> Outcome<Sent> {
     let save = |entry: &OutboxEntry| {
-        outgoing.store(digest, entry).map_err(|failure| io::Error::other(failure.message))
+        outgoing.store(digest, entry).map_err(|failure| io::Error::other(failure.message.as_str()))
     };
     let bar = context.out.bar(&t!("send-uploading"));
     let sent = clerk.sender.send(entry, &outgoing.folder(), save, &told(&bar)).await;
@@ -186,7 +186,7 @@ async fn receipt(context: &Context, clerk: &Clerk, id: &MessageId) -> Outcome<Pa
     std::path::absolute(&path).map_err(|e| io_failure(&path, &e))
 }
 
-impl Answer for Accepted {
+impl Answer for Delivered {
     fn show(&self, page: &mut Page) {
         page.heading(&t!("send-done"));
         page.blank();

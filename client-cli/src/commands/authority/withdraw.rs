@@ -19,7 +19,7 @@ pub struct Args {
 }
 
 #[derive(Debug, Serialize)]
-struct Withdrawn {
+struct TakenBack {
     message_id: String,
     withdrawn_at: String,
     evidence_index: u64,
@@ -31,14 +31,14 @@ pub async fn run(context: &Context, args: &Args) -> Outcome<Report> {
     let clerk = Clerk::open(context)?;
     let withdrawn = clerk.sender.withdraw(id).await;
     let event = clerk.session.finish(context, withdrawn)?;
-    Ok(Report::of(Withdrawn {
+    Ok(Report::of(TakenBack {
         message_id: id.to_string(),
         withdrawn_at: event.event.occurred_at.to_rfc3339(),
         evidence_index: event.index,
     }))
 }
 
-impl Answer for Withdrawn {
+impl Answer for TakenBack {
     fn show(&self, page: &mut Page) {
         page.line(&t!("withdraw-done"));
         page.fact(&t!("label-occurred-at"), &local(&self.withdrawn_at));

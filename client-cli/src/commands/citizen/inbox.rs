@@ -35,6 +35,7 @@ struct Inbox {
 
 /// One message in the list.
 #[derive(Debug, Serialize)]
+#[allow(clippy::struct_excessive_bools)] // the documented fields of one message
 struct Item {
     message_id: String,
     sender: String,
@@ -120,9 +121,9 @@ impl Item {
         let mark = if self.unread { "* " } else { "  " };
         let head = format!("{mark}{}  {}", &day[..16.min(day.len())], self.sender);
         if self.unread {
-            page.heading(&head)
+            page.heading(&head);
         } else {
-            page.line_as_is(&head)
+            page.line_as_is(&head);
         }
         page.below(&self.title());
         let notes = self.notes();

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use postfach_domain::card::VerifiedCard;
-use postfach_domain::code::ActivationCode;
+use postfach_domain::code::{ActivationCode, CodeError};
 use postfach_sdk::keys::MailboxKeys;
 use postfach_sdk::mailbox::{Registered, Registration, create_mailbox, register};
 use postfach_sdk::state::{StoredChain, Trust};
@@ -75,9 +75,12 @@ pub async fn run(context: &Context, args: &Args) -> Outcome<Report> {
 }
 
 fn activation_code(given: &str) -> Outcome<ActivationCode> {
-    input::secret(given)?.parse().map_err(|error: postfach_domain::code::CodeError| {
-        let reason = error.to_string();
-        fail!(Usage, "CODE_MALFORMED", "code-malformed", reason = reason.as_str())
+    input::secret(given)?.parse().map_err(|error| match error {
+        CodeError::Length { got } => fail!(Usage, "CODE_MALFORMED", "code-length", got = got),
+        CodeError::Symbol { position } => {
+            fail!(Usage, "CODE_MALFORMED", "code-symbol", position = position)
+        }
+        CodeError::Check => fail!(Usage, "CODE_MALFORMED", "code-check"),
     })
 }
 
@@ -165,7 +168,7 @@ async fn finish(
     Ok(Report::of(Opened {
         address: header.address.clone(),
         recovery_kit: header.recovery_kit.clone(),
-        trust_level: registered.trust_level.map(|level| level.as_str()),
+        trust_level: registered.trust_level.map(postfach_domain::outer::TrustLevel::as_str),
         consent: registered.consent.is_some(),
         resumed,
     }))

@@ -15,7 +15,7 @@ use crate::profile::message::{Attached, Entry, Fault};
 use crate::t;
 
 /// How long a sync waits for another one on the same profile.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// `postfach sync`
 #[derive(Debug, clap::Args)]
@@ -125,12 +125,9 @@ impl Step<'_, '_> {
         }
         let mut entry = entry_of(&message);
         known.into_iter().flatten().for_each(|stage| entry.add(stage));
-        match entry.defect {
-            Some(fault) => {
-                self.synced.faulty += 1;
-                self.synced.service_fault |= fault == Fault::Server;
-            }
-            None => {}
+        if let Some(fault) = entry.defect {
+            self.synced.faulty += 1;
+            self.synced.service_fault |= fault == Fault::Server;
         }
         self.changes.new.push((entry, message.record));
     }
