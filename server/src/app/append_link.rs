@@ -63,10 +63,11 @@ impl App {
             })?;
             let time = ParsedLink::parse(&link.body).map_err(link_error)?.time;
             let members: Vec<_> = wraps.iter().map(|wrap| wrap.member).collect();
-            let decided = decide_append_link(&chain, &link, &members, now).map_err(|refusal| match refusal {
-                Refusal::LinkInvalid { rule } => link_error(rule),
-                other => other.into(),
-            })?;
+            let decided =
+                decide_append_link(&chain, &link, &members, now).map_err(|refusal| match refusal {
+                    Refusal::LinkInvalid { rule } => link_error(rule),
+                    other => other.into(),
+                })?;
             let before = chain.head();
             Ok(match decided {
                 Appended::Again => None,

@@ -15,8 +15,6 @@ impl App {
         let (evidence_index, event) = match self.submit(Erase { message_id }).await? {
             Outcome::Logged { events, .. } => {
                 let event = events.into_iter().next().ok_or(AppError::Internal)?;
-                // What was deleted must leave every file too.
-                self.store.tidy(true).await?;
                 (event.index, Some(event.event))
             }
             Outcome::Known(Some(index)) => {
@@ -27,6 +25,8 @@ impl App {
         };
         let event = event.and_then(|bytes| Event::parse(&bytes).ok()).ok_or(AppError::Internal)?;
         let details = ErasedDetails::parse(&event.details).map_err(|_| AppError::Internal)?;
+        // What was deleted must leave every file too.
+        self.store.tidy(true).await?;
         self.clean().await?;
         Ok(Erased { evidence_index, erased_indexes: details.indexes })
     }

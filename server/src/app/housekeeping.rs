@@ -7,57 +7,100 @@ use postfach_domain::decide::Refusal;
 use tokio::task::JoinHandle;
 
 use super::{App, AppError};
-use crate::blobs::BlobKey;
-use crate::commit::{Applied, Needs, Operation, WorkingSet};
+use crate::blobs::{BlobKey, BlobStore};
+use crate::clock::Clock;
+use crate::commit::{Applied, Committer, Needs, Operation, WorkingSet};
 use crate::storage::sql::attachments::{self, Attachment};
 use crate::storage::{Ask, Store};
 
 /// How often the write-ahead log is copied into the main file.
 const TIDY_EVERY: Duration = Duration::from_secs(1);
+/// How often expired uploads and blobs are looked for.
+const CLEAN_EVERY: Duration = Duration::from_secs(300);
 /// Uploads or blobs of one round.
 const ROUND: u64 = 100;
 
-/// Keeps the write-ahead log short, off the commit path.
-pub(super) fn tidy(store: Arc<dyn Store>) -> JoinHandle<()> {
-    tokio::spawn(async move {
-        loop {
-            tokio::time::sleep(TIDY_EVERY).await;
-            if let Err(error) = store.tidy(false).await {
-                tracing::warn!(%error, "storage housekeeping");
-            }
-        }
-    })
+/// What housekeeping works with.
+#[derive(Clone)]
+pub(super) struct Housekeeping {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) blobs: Arc<dyn BlobStore>,
+    pub(super) committer: Arc<Committer>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
-impl App {
-    /// One round of cleaning: drops expired uploads that no message uses, then deletes blobs that nothing names.
-    /// Answers how many blobs were deleted. Safe to call at any time; a crash in between loses nothing.
-    pub async fn clean(&self) -> Result<u64, AppError> {
-        let expired = attachments::expired(&mut Ask(&*self.store), self.now(), ROUND).await?;
-        if !expired.is_empty() {
-            self.submit(DropExpired { expired }).await?;
-        }
-        let garbage = attachments::garbage(&mut Ask(&*self.store), ROUND).await?;
-        let mut deleted = Vec::new();
-        for blob in garbage {
-            self.blobs.delete(blob).await?;
-            deleted.push(blob);
-        }
-        let count = deleted.len() as u64;
-        if count > 0 {
-            self.submit(Collected { deleted }).await?;
-        }
-        Ok(count)
+impl Housekeeping {
+    /// Starts what runs until it is aborted.
+    pub(super) fn spawn(self) -> [JoinHandle<()>; 2] {
+        let cleaner = self.clone();
+        [tokio::spawn(self.keep_tidy()), tokio::spawn(cleaner.keep_clean())]
     }
 
-    /// Cleans every now and then until the task is aborted; the server spawns it.
-    pub async fn keep_clean(&self, every: Duration) {
+    /// Keeps the write-ahead log short, off the commit path; and after a failure finds out when storing works again.
+    async fn keep_tidy(self) {
         loop {
-            tokio::time::sleep(every).await;
+            tokio::time::sleep(TIDY_EVERY).await;
+            if let Err(error) = self.store.tidy(false).await {
+                tracing::warn!(%error, "storage housekeeping");
+            }
+            if !self.committer.is_healthy() {
+                // The answer is in `is_healthy`.
+                let _ = self.committer.submit(Probe).await;
+            }
+        }
+    }
+
+    async fn keep_clean(self) {
+        loop {
+            tokio::time::sleep(CLEAN_EVERY).await;
             if let Err(error) = self.clean().await {
                 tracing::warn!(%error, "cleaning");
             }
         }
+    }
+
+    /// One round: drops expired uploads that no message uses, then deletes blobs that nothing names. A crash in between
+    /// loses nothing.
+    pub(super) async fn clean(&self) -> Result<u64, AppError> {
+        let expired = attachments::expired(&mut Ask(&*self.store), self.clock.now(), ROUND).await?;
+        if !expired.is_empty() {
+            self.committer.submit(DropExpired { expired }).await?;
+        }
+        let garbage = attachments::garbage(&mut Ask(&*self.store), ROUND).await?;
+        for blob in &garbage {
+            self.blobs.delete(*blob).await?;
+        }
+        let count = garbage.len() as u64;
+        if count > 0 {
+            self.committer.submit(Collected { deleted: garbage }).await?;
+        }
+        Ok(count)
+    }
+}
+
+impl App {
+    /// One round of cleaning now, which also runs every five minutes: drops expired uploads that no message uses and
+    /// deletes blobs that nothing names. Answers how many blobs were deleted.
+    pub async fn clean(&self) -> Result<u64, AppError> {
+        let parts = Housekeeping {
+            store: self.store.clone(),
+            blobs: self.blobs.clone(),
+            committer: self.committer.clone(),
+            clock: self.clock.clone(),
+        };
+        parts.clean().await
+    }
+}
+
+/// Changes nothing; shows whether a transaction can be opened.
+#[derive(Debug)]
+struct Probe;
+
+impl Operation for Probe {
+    fn needs(&self, _needs: &mut Needs) {}
+
+    fn apply(&self, _set: &mut WorkingSet) -> Result<Applied, Refusal> {
+        Ok(Applied::Known(None))
     }
 }
 

@@ -84,7 +84,7 @@ pub struct App {
     clock: Arc<dyn Clock>,
     chance: Mutex<Chance>,
     view: Arc<LogView>,
-    committer: Committer,
+    committer: Arc<Committer>,
     keys: Arc<KeyBook>,
     workers: Mutex<Vec<JoinHandle<()>>>,
     kept: crate::logs::KeptCheckpoints,
@@ -107,9 +107,9 @@ impl App {
         self.clock.now()
     }
 
-    /// True while writes are taken: committer alive, clock not behind the log.
+    /// True while writes are taken: storing works, and the clock does not stand behind the logs.
     pub fn is_ready(&self) -> bool {
-        self.committer.is_healthy()
+        self.committer.is_healthy() && crate::commit::clock_fits(&self.view.snapshot().heads, self.now())
     }
 
     /// The newest committed state of both logs, and news of it.

@@ -10,6 +10,7 @@ use postfach_ledger::witness::WitnessPolicy;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
+use super::housekeeping::Housekeeping;
 use super::{App, Deployment, KeyBook, LogName};
 use crate::blobs::BlobStore;
 use crate::clock::{Chance, Clock};
@@ -62,7 +63,7 @@ impl App {
         let salts = StdRng::from_rng(&mut *chance).map_err(|error| OpenError::Chance(error.to_string()))?;
         let (keys_signer, evidence_signer) = (Arc::new(keys_signer), Arc::new(evidence_signer));
         let keys = Arc::new(KeyBook::default());
-        let committer = Committer::start(Parts {
+        let committer = Arc::new(Committer::start(Parts {
             store: store.clone(),
             view: view.clone(),
             keys_signer: keys_signer.clone(),
@@ -70,8 +71,15 @@ impl App {
             clock: clock.clone(),
             chance: Box::new(salts),
             keys: keys.clone(),
-        });
-        let workers = vec![kept.clone().follow(view.subscribe()), super::housekeeping::tidy(store.clone())];
+        }));
+        let housekeeping = Housekeeping {
+            store: store.clone(),
+            blobs: blobs.clone(),
+            committer: committer.clone(),
+            clock: clock.clone(),
+        };
+        let mut workers = vec![kept.clone().follow(view.subscribe())];
+        workers.extend(housekeeping.spawn());
         Ok(Self {
             origin,
             registrar,

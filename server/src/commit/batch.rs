@@ -65,7 +65,7 @@ impl Engine {
             _ => Snapshot::load(tx, heads).await?,
         };
         let (now, last) = (self.parts.clock.now(), last_time(&next.heads));
-        if last.0 > now.0.saturating_add(CLOCK_TOLERANCE_MS) {
+        if !clock_fits(&next.heads, now) {
             tracing::error!(ahead_ms = last.0 - now.0, "the clock stands behind the log, writes are refused");
             let answers = operations.iter().map(|_| Err(Rejected::ClockBehind(now))).collect();
             return Ok(Done { answers, next, struck: Vec::new(), write: false });
@@ -115,6 +115,11 @@ fn struck(set: &WorkingSet) -> Vec<(Party, KeyId)> {
     let certified = set.authority_keys.changed().filter(|(_, key)| key.revocation_index.is_some());
     let certified = certified.map(|(id, key)| (Party::Authority(key.authority_id.clone()), *id));
     members.chain(certified).collect()
+}
+
+/// The newest logged instant is not too far ahead of the clock (SPEC 5).
+pub(crate) fn clock_fits(heads: &Heads, now: Timestamp) -> bool {
+    last_time(heads).0 <= now.0.saturating_add(CLOCK_TOLERANCE_MS)
 }
 
 fn last_time(heads: &Heads) -> Timestamp {

@@ -158,7 +158,7 @@ impl Committer {
         wait.await.map_err(|_| Rejected::Closed)?
     }
 
-    /// False while the last batch failed, or the clock stands behind the log.
+    /// False while the last batch could not be stored, and after closing.
     pub fn is_healthy(&self) -> bool {
         self.healthy.load(Ordering::Relaxed) && lock(&self.jobs).is_some()
     }
@@ -190,9 +190,7 @@ async fn run(mut engine: batch::Engine, mut waiting: mpsc::Receiver<Job>, health
                 one_by_one(&mut engine, &operations).await
             }
         };
-        let sick = |answer: &Result<_, Rejected>| {
-            matches!(answer, Err(Rejected::Failed(_) | Rejected::ClockBehind(_)))
-        };
+        let sick = |answer: &Result<_, Rejected>| matches!(answer, Err(Rejected::Failed(_)));
         healthy.store(!answers.iter().any(sick), Ordering::Relaxed);
         for (job, answer) in jobs.into_iter().zip(answers) {
             // The caller may have gone away; what was done stays done.
@@ -232,4 +230,4 @@ async fn one_by_one(
     answers
 }
 
-pub(crate) use batch::try_out;
+pub(crate) use batch::{clock_fits, try_out};

@@ -18,6 +18,8 @@ use super::{Query, Row, Sql, Store, StoreError, Tx, Value, Work};
 const STATEMENTS: usize = 1024;
 /// How long a statement waits for another process (an audit) that holds a lock.
 const BUSY: Duration = Duration::from_secs(10);
+/// Pages in the write-ahead log above which it starts anew: 256 MiB.
+const WAL_FRAMES: i64 = 32 * 1024;
 /// Pages of 8 KiB in the writer's cache: 64 MiB.
 const WRITER_CACHE: &str = "-65536";
 /// Pages in each reader's cache: 16 MiB.
@@ -121,16 +123,22 @@ impl SqliteStore {
 
     async fn checkpoint(&self, thorough: bool) -> Result<(), StoreError> {
         let mut keeper = self.keeper.lock().await;
-        if thorough {
-            // Waits for readers and writers within the busy timeout, then empties the WAL file.
-            let rows = fetch(&mut keeper, "PRAGMA wal_checkpoint(TRUNCATE)".into(), Vec::new()).await?;
-            let busy = rows.into_iter().next().map(|mut row| row.int(0)).transpose()?;
-            return match busy {
-                Some(0) => Ok(()),
-                _ => Err(StoreError::Unavailable("the write-ahead log is in use".into())),
-            };
+        // Copies what it can beside readers and writers.
+        let (_, frames) = checkpoint(&mut keeper, "PRAGMA wal_checkpoint(PASSIVE)").await?;
+        let ending = match (thorough, frames > WAL_FRAMES) {
+            (true, _) => "PRAGMA wal_checkpoint(TRUNCATE)",
+            (false, true) => "PRAGMA wal_checkpoint(RESTART)",
+            (false, false) => return Ok(()),
+        };
+        // Under steady load the log would never start anew: hold the writer back for the little that is left.
+        let mut writer = self.writer.lock().await;
+        if writer.open {
+            writer.finish("ROLLBACK").await?;
         }
-        fetch(&mut keeper, "PRAGMA wal_checkpoint(PASSIVE)".into(), Vec::new()).await.map(drop)
+        match checkpoint(&mut keeper, ending).await? {
+            (0, _) => Ok(()),
+            _ => Err(StoreError::Unavailable("the write-ahead log is in use".into())),
+        }
     }
 }
 
@@ -169,11 +177,6 @@ impl Store for SqliteStore {
     fn close(&self) -> Work<'_, ()> {
         Box::pin(async move {
             self.readers.close();
-            let mut writer = self.writer.lock().await;
-            if writer.open {
-                writer.finish("ROLLBACK").await?;
-            }
-            drop(writer);
             // Everything into the main file, so that the folder can be copied.
             if let Err(error) = self.checkpoint(true).await {
                 tracing::warn!(%error, "the write-ahead log stays behind; it is read at the next start");
@@ -276,6 +279,13 @@ fn text(sql: Sql) -> SqlStr {
         Sql::Fixed(text) => text.into_sql_str(),
         Sql::Listed(text) => AssertSqlSafe(text).into_sql_str(),
     }
+}
+
+/// Runs a WAL checkpoint; answers whether it was held up (not 0), and the pages in the log.
+async fn checkpoint(keeper: &mut SqliteConnection, pragma: &'static str) -> Result<(i64, i64), StoreError> {
+    let rows = fetch(keeper, pragma.into(), Vec::new()).await?;
+    let mut row = rows.into_iter().next().ok_or_else(|| StoreError::Corrupt("no checkpoint".into()))?;
+    Ok((row.int(0)?, row.int(1)?))
 }
 
 async fn plain(connection: &mut SqliteConnection, sql: &'static str) -> Result<(), StoreError> {
