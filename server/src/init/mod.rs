@@ -43,10 +43,11 @@ pub async fn run(args: &InitArgs, output: Output) -> Outcome<()> {
     });
     let text = format!(
         "Deployment {} is ready in {}.\n\
-         Service card       {}\n\
-         Its fingerprint    {}\n\
-         Registrar's key    {}\n\
-         Move the registrar's key to a safe place away from this server, and back up {}.",
+         Service card    {}\n\
+         Fingerprint     {}\n\
+         Registrar key   {}\n\
+         Move the registrar's key to a safe place away from this server.\n\
+         Back up {}.",
         plan.origin,
         folder.path().display(),
         folder.card().display(),
