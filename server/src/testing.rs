@@ -1,7 +1,7 @@
 //! What the tests of this crate share: a deployment in a temporary folder, citizens and authorities with real keys, and
 //! checks of every proof that the server gives out. Envelopes are random bytes: the server cannot tell.
 
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::unused_self, missing_docs)]
 
 use std::path::Path;
 use std::sync::Arc;

@@ -40,10 +40,8 @@ impl App {
         let snapshot = self.view.snapshot();
         let keys = self.authority_keys(found.iter().map(|authority| authority.no), &snapshot).await?;
         let newest = |no: u64| {
-            let own = keys.iter().filter(|(authority_no, _)| *authority_no == no);
-            own.filter(|(_, key)| key.revocation.is_none())
-                .next_back()
-                .map(|(_, key)| key.certificate.clone())
+            let mut own = keys.iter().filter(|(authority_no, _)| *authority_no == no);
+            own.rfind(|(_, key)| key.revocation.is_none()).map(|(_, key)| key.certificate.clone())
         };
         let entry = |authority: authorities::Authority| {
             let certificate = newest(authority.no)?;

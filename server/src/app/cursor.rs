@@ -10,7 +10,7 @@ pub(super) fn index(field: &'static str, token: &str) -> Result<u64, AppError> {
         return Ok(0);
     }
     let number = token.strip_prefix("i.").and_then(|text| text.parse().ok());
-    number.filter(|n| *n <= i64::MAX as u64).ok_or_else(|| AppError::invalid(field, "unknown token"))
+    number.filter(|n| i64::try_from(*n).is_ok()).ok_or_else(|| AppError::invalid(field, "unknown token"))
 }
 
 /// Writes a cursor over log indexes.

@@ -16,7 +16,7 @@ use crate::storage::{Ask, Store};
 /// How often the write-ahead log is copied into the main file.
 const TIDY_EVERY: Duration = Duration::from_secs(1);
 /// How often expired uploads and blobs are looked for.
-const CLEAN_EVERY: Duration = Duration::from_secs(300);
+const CLEAN_EVERY: Duration = Duration::from_mins(5);
 /// Uploads or blobs of one round.
 const ROUND: u64 = 100;
 

@@ -42,12 +42,11 @@ impl App {
             signed: request.certificate,
             opening,
         };
-        let certificate_index = match self.submit(operation).await? {
-            Outcome::Logged { keys, .. } => keys.last().map(|(index, _)| *index),
-            _ => {
-                let found = authorities::keys(&mut Ask(&*self.store), [&key_id]).await?;
-                found.first().map(|key| key.certificate_index)
-            }
+        let certificate_index = if let Outcome::Logged { keys, .. } = self.submit(operation).await? {
+            keys.last().map(|(index, _)| *index)
+        } else {
+            let found = authorities::keys(&mut Ask(&*self.store), [&key_id]).await?;
+            found.first().map(|key| key.certificate_index)
         };
         let certificate_index = certificate_index.ok_or(AppError::Internal)?;
         Ok(AuthorityRegistered { authority_id, certificate_index })

@@ -77,11 +77,11 @@ impl Engine {
         load(tx, &mut set, operations).await?;
         let applied = apply(&mut set, operations);
         if !applied.iter().any(|a| matches!(a, Ok(Applied::Logged { .. } | Applied::Stored))) {
-            let answers = applied.into_iter().map(unlogged).collect();
+            let answers = applied.iter().map(unlogged).collect();
             return Ok(Done { answers, next, struck: Vec::new(), write: false });
         }
         grow(&mut next, &set, &self.parts.keys_signer, &self.parts.evidence_signer).map_err(damaged)?;
-        let answers = answer(applied, &set, &next)?;
+        let answers = answer(&applied, &set, &next)?;
         changes::write(tx, &mut set).await?;
         write_logs(tx, &next).await?;
         Ok(Done { answers, next, struck: struck(&set), write: true })
@@ -132,10 +132,14 @@ async fn load(
     operations: &[&dyn Operation],
 ) -> Result<(), StoreError> {
     let mut needs = Needs::default();
-    operations.iter().for_each(|operation| operation.needs(&mut needs));
+    for operation in operations {
+        operation.needs(&mut needs);
+    }
     needs.load(query, set).await?;
     let mut needs = Needs::default();
-    operations.iter().for_each(|operation| operation.needs_then(set, &mut needs));
+    for operation in operations {
+        operation.needs_then(set, &mut needs);
+    }
     needs.load(query, set).await
 }
 
@@ -192,28 +196,28 @@ async fn write_logs(tx: &mut dyn Tx, next: &Snapshot) -> Result<(), StoreError> 
     Ok(())
 }
 
-fn unlogged(applied: Result<Applied, Refusal>) -> Result<Outcome, Rejected> {
+fn unlogged(applied: &Result<Applied, Refusal>) -> Result<Outcome, Rejected> {
     match applied {
-        Ok(Applied::Known(index)) => Ok(Outcome::Known(index)),
+        Ok(Applied::Known(index)) => Ok(Outcome::Known(*index)),
         Ok(_) => Ok(Outcome::Stored),
-        Err(refusal) => Err(Rejected::Refused(refusal)),
+        Err(refusal) => Err(Rejected::Refused(*refusal)),
     }
 }
 
 /// The answers, with all proofs under the new heads. Nothing of it leaves before the commit.
 fn answer(
-    applied: Vec<Result<Applied, Refusal>>,
+    applied: &[Result<Applied, Refusal>],
     set: &WorkingSet,
     next: &Snapshot,
 ) -> Result<Answers, StoreError> {
     let checkpoints = next.checkpoints();
-    let outcome = |applied| match applied {
+    let outcome = |applied: &Result<Applied, Refusal>| match applied {
         Ok(Applied::Logged { keys, events }) => {
-            logged(&keys, &events, set, next, &checkpoints).map(Ok).map_err(damaged)
+            logged(keys, events, set, next, &checkpoints).map(Ok).map_err(damaged)
         }
         other => Ok(unlogged(other)),
     };
-    applied.into_iter().map(outcome).collect()
+    applied.iter().map(outcome).collect()
 }
 
 fn damaged(error: TreeError) -> StoreError {

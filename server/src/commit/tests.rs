@@ -216,29 +216,28 @@ async fn keys_are_logged_once_whatever_step_fails() {
     }
 }
 
+/// Fails at the next step, and when that has happened at the next one again. An operation alone is a batch of one that is
+/// tried twice; begin is its first step.
+fn fail_twice(world: &World) -> tokio::task::JoinHandle<()> {
+    world.store.fail_after(0, Fault::Failed);
+    let store = world.store.clone();
+    tokio::spawn(async move {
+        while store.is_waiting() {
+            tokio::task::yield_now().await;
+        }
+        store.fail_after(0, Fault::Failed);
+    })
+}
+
 /// Two faults: the batch and the repetition of one operation. That caller is told to try again, and can.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_operation_that_fails_twice_is_safe_to_repeat() {
     let world = World::new().await;
     let (amt, anna) = (world.authority("amt").await, world.citizen().await);
     let (_, submission) = amt.submission(&world, &anna, |_| {});
-    // One operation is a batch of one, tried twice; begin is its first step.
-    struct Twice;
-    impl Twice {
-        async fn fail(world: &World) -> tokio::task::JoinHandle<()> {
-            world.store.fail_after(0, Fault::Failed);
-            let store = world.store.clone();
-            tokio::spawn(async move {
-                while store.is_waiting() {
-                    tokio::task::yield_now().await;
-                }
-                store.fail_after(0, Fault::Failed);
-            })
-        }
-    }
     let mut refused = 0;
     for _ in 0..50 {
-        let second = Twice::fail(&world).await;
+        let second = fail_twice(&world);
         match world.app.deliver(&amt.caller(), submission.clone(), false).await {
             Ok(logged) => drop(world.check(&logged)),
             Err(AppError::Unavailable { .. }) => refused += 1,

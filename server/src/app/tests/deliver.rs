@@ -195,7 +195,7 @@ async fn citizens_write_to_authorities_only() {
     assert_eq!(world.check(&answer).event_type, EventType::Accepted);
     let page = world.app.sync(&amt.mailbox.caller(), "", 0).await.unwrap();
     assert_eq!((page.items.len(), page.senders.len(), page.authorities.len()), (1, 1, 0));
-    assert_eq!(page.senders[0].links, [anna.genesis.clone()]);
+    assert_eq!(page.senders[0].links, std::slice::from_ref(&anna.genesis));
     let id = message_ref(&letter).message_id;
     let receipts = world.app.get_receipts(&amt.mailbox.caller(), id).await.unwrap();
     assert_eq!((receipts.chains.len(), receipts.link_proofs.len()), (1, 1));
@@ -253,9 +253,9 @@ async fn acts_must_be_the_callers_and_in_time() {
     assert_eq!(field(world.app.hand_over(&bert.caller(), id, Some(take)).await), "act.actor");
     let take = bert.act(&world, ActType::HandedOver, Some(named), |_| {});
     assert!(matches!(world.app.hand_over(&bert.caller(), id, Some(take)).await, Err(AppError::NotFound)));
-    let mut bent = anna.act(&world, ActType::HandedOver, Some(named), |_| {});
-    bent.signature.as_mut().unwrap().sig[3] ^= 1;
-    assert_eq!(field(world.app.hand_over(&anna.caller(), id, Some(bent)).await), "act.signature");
+    let mut forged = anna.act(&world, ActType::HandedOver, Some(named), |_| {});
+    forged.signature.as_mut().unwrap().sig[3] ^= 1;
+    assert_eq!(field(world.app.hand_over(&anna.caller(), id, Some(forged)).await), "act.signature");
     let late = anna.act(&world, ActType::HandedOver, Some(named), |act| act.time.0 -= 300_001);
     assert!(matches!(
         refusal(world.app.hand_over(&anna.caller(), id, Some(late)).await),
