@@ -1,6 +1,7 @@
 //! Gives out a letter against the citizen's signed statement that she took it (SPEC 3). Once that stands, a token is
 //! enough, for ever.
 
+use bytes::Bytes;
 use postfach_domain::act::ActType;
 use postfach_domain::event::EventType;
 use postfach_domain::format::Signed;
@@ -23,14 +24,13 @@ impl App {
         self.require_member(caller).await?;
         if let Some(act) = act {
             let (event, checkpoints) = self.take(caller, message_id, act).await?;
-            let message = self.received(caller, message_id).await?;
-            return self.with_letter(&message, event, checkpoints).await;
+            let (_, letter) = self.letter(caller, message_id).await?;
+            return Ok(HandedOver { letter, event, checkpoints });
         }
-        let message = self.received(caller, message_id).await?;
-        check_given(&message)?;
+        let (message, letter) = self.letter(caller, message_id).await?;
         let index = message.first(EventType::HandedOver).ok_or(Refusal::NotHandedOver)?;
         let (event, checkpoints) = self.event_at(index).await?;
-        self.with_letter(&message, event, checkpoints).await
+        Ok(HandedOver { letter, event, checkpoints })
     }
 
     async fn take(
@@ -52,28 +52,20 @@ impl App {
         }
     }
 
-    async fn with_letter(
-        &self,
-        message: &Message,
-        event: LoggedEvent,
-        checkpoints: Checkpoints,
-    ) -> Result<HandedOver, AppError> {
-        check_given(message)?;
-        let letter = messages::letter(&mut Ask(&*self.store), message.no).await?;
-        let letter = letter.ok_or(Refusal::Erased)?.into();
-        Ok(HandedOver { letter, event, checkpoints })
+    /// A message of the caller's mailbox with its letter. Whether it may be given out yet is for the caller to ask.
+    async fn letter(&self, caller: &Caller, message_id: MessageId) -> Result<(Message, Bytes), AppError> {
+        let found = messages::with_letter(&mut Ask(&*self.store), message_id).await?;
+        let (message, letter) = found.ok_or(AppError::NotFound)?;
+        if Party::Mailbox(message.recipient) != caller.party || message.has(EventType::Refused) {
+            return Err(AppError::NotFound);
+        }
+        check_given(&message)?;
+        Ok((message, letter.ok_or(Refusal::Erased)?.into()))
     }
 
     /// A message by its id.
     pub(super) async fn message(&self, message_id: MessageId) -> Result<Option<Message>, StoreError> {
         Ok(messages::by_id(&mut Ask(&*self.store), [&message_id]).await?.into_iter().next())
-    }
-
-    /// A message that the caller's mailbox received.
-    pub(super) async fn received(&self, caller: &Caller, message_id: MessageId) -> Result<Message, AppError> {
-        let message = self.message(message_id).await?.ok_or(AppError::NotFound)?;
-        let mine = Party::Mailbox(message.recipient) == caller.party;
-        if mine && !message.has(EventType::Refused) { Ok(message) } else { Err(AppError::NotFound) }
     }
 
     /// A message that the caller sent.

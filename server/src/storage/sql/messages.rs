@@ -392,11 +392,20 @@ pub async fn outers(
     rows.into_iter().map(|mut row| Ok((row.unsigned(0)?, row.blob(1)?))).collect()
 }
 
-/// The letter envelope of one message.
-pub async fn letter(query: &mut dyn Query, message_no: u64) -> Result<Option<Vec<u8>>, StoreError> {
-    let sql = "SELECT letter FROM content WHERE message_no = $1";
-    let rows = query.fetch(sql.into(), vec![message_no.into()]).await?;
-    rows.into_iter().next().map_or(Ok(None), |mut row| row.opt_blob(0))
+/// A message with its letter envelope, `None` where that is gone or never was.
+pub async fn with_letter(
+    query: &mut dyn Query,
+    message_id: MessageId,
+) -> Result<Option<(Message, Option<Vec<u8>>)>, StoreError> {
+    let sql = concat!(
+        "SELECT ",
+        columns!(),
+        ", c.letter FROM message AS m ",
+        joins!(),
+        " LEFT JOIN content AS c ON c.message_no = m.no WHERE m.message_id = $1"
+    );
+    let rows = query.fetch(sql.into(), vec![message_id.as_bytes().into()]).await?;
+    rows.into_iter().next().map(|mut row| Ok((message(&mut row)?, row.opt_blob(18)?))).transpose()
 }
 
 /// How many messages were accepted for pairs of (sender, recipient).
