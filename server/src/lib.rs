@@ -6,10 +6,10 @@ pub mod blobs;
 pub mod clock;
 pub mod commit;
 mod halves;
-#[cfg(test)]
-mod testing;
 pub mod logs;
 pub mod storage;
+#[cfg(test)]
+mod testing;
 
 // Shell: network, calls, operator.
 pub mod admin;

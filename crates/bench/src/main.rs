@@ -136,7 +136,8 @@ async fn bare_limits(
     figures.push(Figure::limit("limit: hybrid open of 4 KiB, one core", opens));
 
     let mut echo = Command::new(std::env::current_exe()?);
-    echo.arg("--echo").arg(data.join("tls/cert.pem")).arg(data.join("tls/key.pem"));
+    let deployment = postfach_server::deployment::folder::Folder::at(data);
+    echo.arg("--echo").arg(deployment.tls_certificate()).arg(deployment.tls_key());
     let echo = Server::start(&mut echo)?;
     let channels = scenarios::channels(&world.service, &echo, options.callers)?;
     let calls =

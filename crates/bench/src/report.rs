@@ -61,11 +61,11 @@ impl Figure {
 
     /// One line of the table.
     pub fn line(&self) -> String {
-        let mut line = format!("{:<44} {:>10.0}/s", self.name, self.per_second);
-        if let Some(latency) = self.latency {
-            line += &format!("  p50 {:>7.2}  p99 {:>7.2} ms", latency.p50_ms, latency.p99_ms);
+        let rate = format!("{:<44} {:>10.0}/s", self.name, self.per_second);
+        match self.latency {
+            Some(latency) => format!("{rate}  p50 {:>7.2}  p99 {:>7.2} ms", latency.p50_ms, latency.p99_ms),
+            None => rate,
         }
-        line
     }
 }
 

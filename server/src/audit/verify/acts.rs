@@ -20,6 +20,11 @@ pub fn half(digest: &Digest) -> [u8; 16] {
     half
 }
 
+/// Stands for a commitment in comparisons: half of a hash over all of it.
+pub fn tag_of(commitment: &Digest) -> [u8; 16] {
+    half(&Digest::of(commitment.as_bytes()))
+}
+
 /// The tag of an act; `event` is `None` for settings.
 pub fn act_tag(act_id: &ActId, actor_no: u64, body_hash: &Digest, event: Option<u64>) -> ActTag {
     let event = event.unwrap_or(u64::MAX).to_be_bytes();

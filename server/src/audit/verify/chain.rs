@@ -107,9 +107,8 @@ pub fn canonical(bytes: &[u8]) -> Option<Signed> {
 }
 
 fn check_row(mut row: Record, chain: &CheckedChain) -> Checked<MailboxFacts> {
-    let (first, head) = match (chain.links.first(), chain.links.last()) {
-        (Some(first), Some(head)) => (first, head),
-        _ => return Err(bad(&row, "the mailbox has no links")),
+    let (Some(first), Some(head)) = (chain.links.first(), chain.links.last()) else {
+        return Err(bad(&row, "the mailbox has no links"));
     };
     let no = row.unsigned()?;
     hold(&row, no == first.key_index, "the number is not the index of the first link")?;

@@ -8,7 +8,7 @@ use postfach_domain::time::Timestamp;
 use postfach_ledger::hash::Hash;
 use postfach_ledger::leaf::EvidenceLeaf;
 
-use super::acts::{ActTag, ConsentAct, Numbers, check_act, half};
+use super::acts::{ActTag, ConsentAct, Numbers, check_act, half, tag_of};
 use super::facts::{Context, Keys};
 use super::message::MessageFacts;
 use super::problem::{Checked, bad, hold};
@@ -21,7 +21,7 @@ pub struct EventFacts {
     pub index: u64,
     /// Its hash in the tree.
     pub leaf: Hash,
-    /// Half of its commitment.
+    /// Stands for its commitment.
     pub commitment: [u8; 16],
     /// The message that it belongs to.
     pub message_no: Option<u64>,
@@ -42,7 +42,7 @@ pub struct Live {
     pub occurred_at: Timestamp,
     /// Size of the keys log then.
     pub keys_size: u64,
-    /// Half of the commitment that it follows.
+    /// Stands for the commitment that it follows.
     pub prev: [u8; 16],
     /// Its message.
     pub message_id: Option<[u8; 16]>,
@@ -78,7 +78,7 @@ pub fn check_event(
     let mut facts = EventFacts {
         index,
         leaf: EvidenceLeaf { commitment: stored }.leaf_hash(),
-        commitment: half(&stored),
+        commitment: tag_of(&stored),
         message_no,
         numbers,
         live: None,
@@ -162,7 +162,7 @@ fn live(
         event_type: event.event_type,
         occurred_at: event.occurred_at,
         keys_size: event.keys_size,
-        prev: half(&event.prev_commitment),
+        prev: tag_of(&event.prev_commitment),
         message_id: event.message_id.map(|id| id.0),
         hashes: event.hashes.as_ref().map(half_of),
         act,

@@ -180,11 +180,10 @@ fn check_unit(context: &Context, keys: &Keys, unit: Unit) -> Checked<Vec<EventFa
         }
         checked.push(facts);
     }
-    match (to - from).checked_sub(checked.len() as u64) {
-        Some(0) => Ok(checked),
-        _ => {
-            let index = from + checked.len() as u64;
-            Err(bad_at("event", format!("idx={index}"), "the leaf is missing"))
-        }
+    if let Some(0) = (to - from).checked_sub(checked.len() as u64) {
+        Ok(checked)
+    } else {
+        let index = from + checked.len() as u64;
+        Err(bad_at("event", format!("idx={index}"), "the leaf is missing"))
     }
 }

@@ -7,7 +7,7 @@ use postfach_domain::event::EventType;
 use postfach_domain::hash::Digest;
 use postfach_domain::time::Timestamp;
 
-use super::acts::{ActTag, ConsentAct, half};
+use super::acts::{ActTag, ConsentAct, tag_of};
 use super::event::{EventFacts, Live};
 use super::message::MessageFacts;
 use super::problem::{Checked, Failure, bad_at};
@@ -193,23 +193,14 @@ impl History {
                 "prev_commitment is not that of the message's event before",
             )?;
             check_order(state.types, live.event_type).map_err(|what| wrong(index, what))?;
-            match &live.erased {
-                Some(details) => {
-                    let all = details
-                        .indexes
-                        .iter()
-                        .fold(Stages::default(), |stages, index| stages.with(None, *index));
-                    let sound = all == state.stages && details.pair_seq == state.pair_seq;
-                    hold(index, sound, "ERASED does not name exactly the events of its message")?;
-                }
-                None => {
-                    hold(
-                        index,
-                        state.erased == 0,
-                        "an earlier event of the message is erased, no ERASED came",
-                    )?;
-                    hold(index, live.hashes == state.hashes, "the hashes are not those of the message")?;
-                }
+            if let Some(details) = &live.erased {
+                let all =
+                    details.indexes.iter().fold(Stages::default(), |stages, index| stages.with(None, *index));
+                let sound = all == state.stages && details.pair_seq == state.pair_seq;
+                hold(index, sound, "ERASED does not name exactly the events of its message")?;
+            } else {
+                hold(index, state.erased == 0, "an earlier event of the message is erased, no ERASED came")?;
+                hold(index, live.hashes == state.hashes, "the hashes are not those of the message")?;
             }
         }
         state.add(facts, live.map(|live| live.event_type));
@@ -266,7 +257,7 @@ impl State {
     }
 }
 
-/// Half of the commitment that a first event names.
+/// Stands for the commitment that a first event names.
 pub fn no_commitment() -> [u8; 16] {
-    half(&Digest::ZERO)
+    tag_of(&Digest::ZERO)
 }

@@ -152,7 +152,7 @@ struct Rows {
 
 impl Rows {
     fn new() -> Self {
-        let parts = [&LINK, &MEMBER, &WRAP, &SETTING].map(|table| Stream::new(table));
+        let parts = [&LINK, &MEMBER, &WRAP, &SETTING].map(Stream::new);
         Self { mailboxes: Stream::new(&MAILBOX), parts }
     }
 

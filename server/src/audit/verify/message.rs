@@ -10,7 +10,7 @@ use postfach_domain::submission::Hashes;
 use postfach_domain::time::Timestamp;
 use prost::Message as _;
 
-use super::acts::Numbers;
+use super::acts::{Numbers, tag_of};
 use super::event::half_of;
 use super::facts::{Context, Keys};
 use super::problem::{Checked, bad, hold};
@@ -29,7 +29,7 @@ pub struct MessageFacts {
     pub pair_seq: u64,
     /// When it came, as the row says.
     pub accepted_at: Timestamp,
-    /// Half of the commitment of its newest event, as the row says.
+    /// Stands for the commitment of its newest event, as the row says.
     pub last: [u8; 16],
     /// Its events, as the row says.
     pub stages: Stages,
@@ -85,7 +85,7 @@ pub fn check_message(
     let regime = row.opt_small()?;
     let pair_seq = row.unsigned()?;
     let (accepted_at, available_at) = (Timestamp(row.unsigned()?), Timestamp(row.unsigned()?));
-    let last = super::acts::half(&Digest(row.array()?));
+    let last = tag_of(&Digest(row.array()?));
     let stages =
         Stages::of_column(&row.blob()?).ok_or_else(|| bad(&row, "events is not a list of events"))?;
     let lengths = (row.opt_unsigned()?, row.opt_unsigned()?);

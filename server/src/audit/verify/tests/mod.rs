@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod damage;
+mod files;
+mod forge;
+mod patient;
 mod scenario;
 mod world;
 
@@ -22,5 +26,4 @@ async fn a_sound_deployment_holds_running_and_stopped() {
         }
     }
     let report = verify(&world.folder, &Options::default()).await.unwrap();
-    println!("{report:?}");
 }

@@ -1,5 +1,7 @@
 //! A small deployment in which everything happened at least once.
 
+use std::path::Path;
+
 use postfach_domain::act::{ActType, ConsentScope};
 use postfach_domain::segments::SEGMENT_LEN;
 use postfach_domain::terms::TrustLevel;
@@ -83,4 +85,18 @@ async fn change_chain(world: &mut World, anna: &mut Owner) {
     world.link(anna, true, |builder| builder.rotate_recovery(&recovery, a, b, None)).await;
     anna.recovery = recovery;
     world.link(anna, false, |builder| builder.propose(postfach_domain::chain::Proposed::Close)).await;
+}
+
+/// A blob that waits for deletion: a state between two calls.
+pub async fn add_garbage(database: &Path, blobs: &Path) {
+    use sqlx::{ConnectOptions as _, Connection as _};
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(database);
+    let mut connection = options.connect().await.unwrap();
+    let blob = crate::blobs::BlobKey([0xab; 16]);
+    let insert = sqlx::query("INSERT INTO garbage (blob) VALUES ($1)").bind(blob.0.to_vec());
+    insert.execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    let folder = crate::blobs::LocalBlobs::folder_in(blobs, blob);
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("0-00"), b"old").unwrap();
 }

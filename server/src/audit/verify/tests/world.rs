@@ -34,7 +34,7 @@ const START: Timestamp = Timestamp(1_795_000_000_000);
 pub struct World {
     _dir: tempfile::TempDir,
     pub folder: Folder,
-    pub app: App,
+    pub app: Arc<App>,
     pub clock: Arc<ManualClock>,
     pub registrar: SecretKey,
     rng: StdRng,
@@ -104,7 +104,7 @@ impl World {
         let blobs = Arc::new(LocalBlobs::open(&folder.blobs()).unwrap());
         let app = App::open(deployment, store, blobs, clock.clone(), system_chance()).await.unwrap();
         let registrar = keyfile::read(&folder.registrar_key()).unwrap();
-        Self { _dir: dir, folder, app, clock, registrar, rng: StdRng::seed_from_u64(seed) }
+        Self { _dir: dir, folder, app: Arc::new(app), clock, registrar, rng: StdRng::seed_from_u64(seed) }
     }
 
     pub fn random<const N: usize>(&mut self) -> [u8; N] {
@@ -308,6 +308,19 @@ impl World {
     }
 
     pub async fn deliver(&mut self, from: &Owner, to: &Owner, attachments: Vec<OuterAttachment>) -> Sent {
+        let (sent, submission) = self.submission(from, to, attachments, (600, 900));
+        self.app.deliver(&from.sender(), submission, false).await.unwrap();
+        sent
+    }
+
+    /// A message with a cover and a letter of these lengths.
+    pub fn submission(
+        &mut self,
+        from: &Owner,
+        to: &Owner,
+        attachments: Vec<OuterAttachment>,
+        (cover, letter): (usize, usize),
+    ) -> (Sent, Submission) {
         let now = self.now();
         let outer = Outer {
             origin: self.app.origin().clone(),
@@ -329,7 +342,7 @@ impl World {
             in_reply_to: None,
             attachments,
         };
-        let (outer_bytes, cover, letter) = (outer.encode(), self.bytes(600), self.bytes(900));
+        let (outer_bytes, cover, letter) = (outer.encode(), self.bytes(cover), self.bytes(letter));
         let hashes = Hashes::of(&outer_bytes, &cover, &letter);
         let submission = Submission {
             outer: outer_bytes.into(),
@@ -338,18 +351,22 @@ impl World {
             signature: Some(hashes.sign(from.sender_key())),
             sender_copy: self.bytes(64).into(),
         };
-        self.app.deliver(&from.sender(), submission, false).await.unwrap();
-        Sent { id: outer.message_id, hashes }
+        (Sent { id: outer.message_id, hashes }, submission)
     }
 
-    pub async fn act_on(&mut self, owner: &Owner, sent: Sent, act_type: ActType, reason: &str) {
+    /// A signed act on a message.
+    pub fn signed_act(&mut self, owner: &Owner, sent: Sent, act_type: ActType, reason: &str) -> Signed {
         let message = MessageRef {
             message_id: sent.id,
             outer_hash: sent.hashes.outer,
             letter_hash: sent.hashes.letter,
         };
         let act = Act { message: Some(message), reason: reason.into(), ..self.act_of(owner, act_type) };
-        let act = act.sign(&owner.device);
+        act.sign(&owner.device)
+    }
+
+    pub async fn act_on(&mut self, owner: &Owner, sent: Sent, act_type: ActType, reason: &str) {
+        let act = self.signed_act(owner, sent, act_type, reason);
         if act_type == ActType::HandedOver {
             self.app.hand_over(&owner.caller(), sent.id, Some(act)).await.unwrap();
         } else {
