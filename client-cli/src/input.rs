@@ -11,6 +11,8 @@ use crate::exit::{Failure, Outcome};
 use crate::profile::vault::Passphrase;
 use crate::{fail, t};
 
+/// Where the environment names the passphrase file.
+const PASSPHRASE_FILE: &str = "POSTFACH_PASSPHRASE_FILE";
 /// Longest secret that is read, in bytes.
 const SECRET_LIMIT: u64 = 4 * 1024;
 
@@ -33,7 +35,13 @@ pub fn passphrase(global: &Global) -> Outcome<Passphrase> {
 /// The passphrase of a new profile: from the file that was named, else asked for twice; `None` with `--no-passphrase`.
 pub fn new_passphrase(global: &Global, none: bool) -> Outcome<Option<Passphrase>> {
     if none {
-        return Ok(None);
+        // A file named in the environment is for other profiles; one named beside the flag is a contradiction.
+        let named_here = global.passphrase_file.is_some() && std::env::var_os(PASSPHRASE_FILE).is_none();
+        return if named_here {
+            Err(fail!(Usage, "PASSPHRASE_CHOICE", "passphrase-contradiction"))
+        } else {
+            Ok(None)
+        };
     }
     if let Some(path) = &global.passphrase_file {
         return passphrase_from(path).map(Some);

@@ -267,6 +267,13 @@ mod tests {
         assert!(missing.is_empty(), "{missing:?}");
     }
 
+    #[test]
+    fn the_sample_letter_is_read() {
+        let file = parse(include_str!("../../../docs/samples/letter.json")).unwrap();
+        assert!(file.legal().is_ok() && file.payments().is_ok() && file.actions().is_ok());
+        assert!(file.not_before().is_ok() && file.body_type().is_ok());
+    }
+
     fn nulls(value: &serde_json::Value, path: &str, missing: &mut Vec<String>) {
         match value {
             serde_json::Value::Null => missing.push(path.to_owned()),

@@ -2,6 +2,8 @@
 
 pub mod authority;
 pub mod citizen;
+#[cfg(test)]
+mod documented;
 pub mod folder;
 pub mod kit;
 pub mod letter_file;

@@ -50,3 +50,24 @@ impl Answer for Saved {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::documented::assert_documented;
+
+    #[test]
+    fn the_answer_is_as_documented() {
+        let stages = [postfach_sdk::stages::Stage {
+            stage: "ACCEPTED".to_owned(),
+            at: 1,
+            evidence_index: 1,
+            available_at: 0,
+            reason: String::new(),
+        }];
+        let stage = StageView::all(&stages).remove(0);
+        let receipts = vec![SavedReceipt { path: PathBuf::new(), stage }];
+        let answer = Saved { message_id: String::new(), receipts, erased: Vec::new() };
+        assert_documented("postfach receipt save", &answer);
+    }
+}

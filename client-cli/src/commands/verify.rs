@@ -205,3 +205,37 @@ impl Answer for Proven {
         page.fact(&t!("label-card"), &self.service_card);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::documented::assert_documented;
+
+    #[test]
+    fn the_answer_is_as_documented() {
+        let text = || Some(String::new());
+        let event = EventView {
+            event_type: "ACCEPTED",
+            etsi: &["SubmissionAcceptance"],
+            message_id: text(),
+            sender: text(),
+            sender_name: text(),
+            recipient: text(),
+            actor: text(),
+            occurred_at: String::new(),
+            available_at: text(),
+            reason: String::new(),
+            index: 1,
+            keys_size: 3,
+            outer_hash: text(),
+            cover_hash: text(),
+            letter_hash: text(),
+            kind: text(),
+            regime: Some("ozg-9"),
+        };
+        let checkpoint = CheckpointView { log: String::new(), size: 4, root: String::new() };
+        let (time, revocation, service_card) = (String::new(), String::new(), String::new());
+        let proven = Proven { ok: true, event, checkpoint, time, witnessed: false, revocation, service_card };
+        assert_documented("postfach verify", &proven);
+    }
+}

@@ -112,3 +112,25 @@ impl Answer for Shown {
         self.letter.show(page);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::documented::assert_documented;
+    use crate::commands::documented::letter;
+
+    #[test]
+    fn the_answer_is_as_documented() {
+        let shown = Shown {
+            ok: true,
+            proven: "signed",
+            sender: Some(String::new()),
+            sender_name: Some(String::new()),
+            recipient: String::new(),
+            accepted_at: Some(String::new()),
+            letter_hash: String::new(),
+            letter: letter(),
+        };
+        assert_documented("postfach verify --letter", &shown);
+    }
+}

@@ -51,7 +51,13 @@ const UNLOCK_AGE: &str = "unlock.age";
 const UNLOCK_PLAIN: &str = "unlock.plain";
 const KEYS: &str = "keys.sealed";
 const TRUST: &str = "trust.sealed";
+const LOCK: &str = ".lock";
+/// The lock of whoever syncs.
+pub const SYNC_LOCK: &str = ".sync.lock";
 const REGISTRATION: &str = "registration.sealed";
+/// Files with which a profile begins.
+const OURS: [&str; 10] =
+    [HEADER, CARD, UNLOCK_AGE, UNLOCK_PLAIN, KEYS, TRUST, REGISTRATION, "evidence", LOCK, SYNC_LOCK];
 /// How long a command waits for another one's short change.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -156,7 +162,7 @@ impl Profile {
 
     /// Takes a whole profile away, after a registration that was refused for good.
     pub fn discard(&self) -> Outcome<()> {
-        for name in [HEADER, CARD, UNLOCK_AGE, UNLOCK_PLAIN, KEYS, TRUST, REGISTRATION] {
+        for name in &OURS[..7] {
             let path = self.home.join(name);
             match fs::remove_file(&path) {
                 Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(io_failure(&path, &e)),
@@ -186,6 +192,7 @@ pub struct Beginning<'a> {
 impl Unlocked {
     /// Makes a profile. Everything is durable when this returns; a crash before leaves none.
     pub fn create(home: &Path, beginning: &Beginning<'_>) -> Outcome<Self> {
+        refuse_foreign(home)?;
         create_private_folder(home).map_err(|e| io_failure(home, &e))?;
         let key = DataKey::generate(&mut clock::rng());
         let put = |name: &str, bytes: &[u8]| {
@@ -264,7 +271,7 @@ impl Unlocked {
 
     /// The lock around one change.
     pub fn lock(&self) -> Outcome<Lock> {
-        self.lock_named(".lock", PATIENCE)
+        self.lock_named(LOCK, PATIENCE)
     }
 
     /// A lock of the profile by name.
@@ -343,6 +350,23 @@ impl Unlocked {
 
 fn forget(unlinked: &mut Vec<Vec<u8>>, loaded: &LogMemory) {
     unlinked.retain(|note| *note != loaded.largest && !loaded.unlinked.contains(note));
+}
+
+/// A folder with other things in it is somebody's: it is neither restricted nor written to. Leftovers of an
+/// interrupted or refused registration are ours.
+pub fn refuse_foreign(home: &Path) -> Outcome<()> {
+    let listed = match fs::read_dir(home) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other.map_err(|e| io_failure(home, &e))?,
+    };
+    let is_temporary = |name: &str| OURS.iter().any(|ours| name.starts_with(&format!(".{ours}.")));
+    let is_ours = |name: &str| OURS.contains(&name) || is_temporary(name);
+    let foreign = listed.filter_map(Result::ok).any(|entry| !entry.file_name().to_str().is_some_and(is_ours));
+    if foreign {
+        let home = home.display().to_string();
+        return Err(fail!(Conflict, "FOLDER_IN_USE", "home-in-use", home = home.as_str()));
+    }
+    Ok(())
 }
 
 /// Reads a file of the profile.

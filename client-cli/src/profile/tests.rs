@@ -92,6 +92,22 @@ fn a_profile_opens_with_its_passphrase_alone() {
 }
 
 #[test]
+fn a_folder_with_other_things_in_it_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("diary.txt"), "mine").unwrap();
+    let header = create(&folder.path().join("p"), None).profile().header().clone();
+    let trust = Trust::default();
+    let beginning =
+        Beginning { header, card: b"", keys: b"", trust: &trust, registration: None, passphrase: None };
+    assert_eq!(Unlocked::create(folder.path(), &beginning).unwrap_err().reason, "FOLDER_IN_USE");
+    // What a refused registration left does not stand in the way.
+    let profile = Profile::find(&folder.path().join("p")).unwrap().unwrap();
+    profile.discard().unwrap();
+    fs::write(folder.path().join("p/.lock"), "").unwrap();
+    assert!(Unlocked::create(&folder.path().join("p"), &beginning).is_ok());
+}
+
+#[test]
 fn messages_come_back_and_changes_of_others_are_kept() {
     let folder = tempfile::tempdir().unwrap();
     let unlocked = create(folder.path(), None);

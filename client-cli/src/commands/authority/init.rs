@@ -16,7 +16,7 @@ use crate::explain::failure;
 use crate::input;
 use crate::output::{Answer, Page, Report};
 use crate::profile::files::write_atomic;
-use crate::profile::{Beginning, Header, Kind, Profile, Unlocked, io_failure};
+use crate::profile::{Beginning, Header, Kind, Profile, Unlocked, io_failure, refuse_foreign};
 use crate::{fail, t};
 
 /// `postfach authority init`
@@ -35,7 +35,7 @@ pub struct Args {
     pub iban: Vec<String>,
     #[arg(long, value_name = "FILE")]
     pub request_out: Option<PathBuf>,
-    #[arg(long, conflicts_with = "passphrase_file")]
+    #[arg(long)]
     pub no_passphrase: bool,
     #[arg(long, value_name = "FILE")]
     pub recovery_kit: Option<PathBuf>,
@@ -56,6 +56,7 @@ pub fn run(context: &Context, args: &Args) -> Outcome<Report> {
         let home = home.display().to_string();
         return Err(fail!(Conflict, "PROFILE_EXISTS", "profile-exists", home = home.as_str()));
     }
+    refuse_foreign(&home)?;
     let about = about(args)?;
     let card = card_from(&args.service_card)?;
     let passphrase = input::new_passphrase(&context.global, args.no_passphrase)?;
@@ -90,8 +91,11 @@ pub fn run(context: &Context, args: &Args) -> Outcome<Report> {
         registration: None,
         passphrase: passphrase.as_ref(),
     };
-    Unlocked::create(&home, &beginning)?;
     write_atomic(&request, new.request.to_json().as_bytes()).map_err(|e| io_failure(&request, &e))?;
+    Unlocked::create(&home, &beginning).inspect_err(|_| {
+        // A kit and a request without a profile are of no use.
+        let _ = std::fs::remove_file(&kit).and_then(|()| std::fs::remove_file(&request));
+    })?;
     let authority_id = about.authority_id.to_string();
     Ok(Report::of(Made { authority_id, address: address.to_string(), request, recovery_kit: kit }))
 }
@@ -127,5 +131,22 @@ impl Answer for Made {
         page.fact(&t!("label-request"), &self.request.display().to_string());
         page.fact(&t!("label-recovery-kit"), &self.recovery_kit.display().to_string());
         page.line(&t!("init-kit"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::documented::assert_documented;
+
+    #[test]
+    fn the_answer_is_as_documented() {
+        let answer = Made {
+            authority_id: String::new(),
+            address: String::new(),
+            request: PathBuf::new(),
+            recovery_kit: PathBuf::new(),
+        };
+        assert_documented("postfach authority init", &answer);
     }
 }

@@ -202,3 +202,20 @@ impl Answer for Delivered {
         if self.receipt.is_some() { Exit::Ok } else { Exit::Partial }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::documented::assert_documented;
+
+    #[test]
+    fn the_answer_is_as_documented() {
+        let answer = Delivered {
+            message_id: String::new(),
+            accepted_at: String::new(),
+            evidence_index: 1,
+            receipt: Some(PathBuf::new()),
+        };
+        assert_documented("postfach authority send", &answer);
+    }
+}

@@ -64,3 +64,25 @@ impl Answer for Status {
         self.legal.show(page);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::documented::assert_documented;
+    use crate::profile::message::tests::entry;
+
+    #[test]
+    fn the_answer_is_as_documented() {
+        let entry = entry(1, "");
+        let answer = Status {
+            message_id: String::new(),
+            recipient: Some(String::new()),
+            kind: Some(String::new()),
+            regime: Some("ozg-9"),
+            stages: StageView::all(&entry.stages),
+            legal: Law::at(clock::now()).explain(entry.regime, &entry.stages, ""),
+            erased: Vec::new(),
+        };
+        assert_documented("postfach authority status", &answer);
+    }
+}

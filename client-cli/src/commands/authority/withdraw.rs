@@ -45,3 +45,15 @@ impl Answer for TakenBack {
         page.fact(&t!("label-place"), &self.evidence_index.to_string());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::documented::assert_documented;
+
+    #[test]
+    fn the_answer_is_as_documented() {
+        let answer = TakenBack { message_id: String::new(), withdrawn_at: String::new(), evidence_index: 7 };
+        assert_documented("postfach authority withdraw", &answer);
+    }
+}

@@ -67,3 +67,21 @@ impl Answer for Acted {
         page.fact(&t!("label-place"), &self.evidence_index.to_string());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::documented::assert_documented;
+
+    #[test]
+    fn the_answer_is_as_documented() {
+        let answer = Acted {
+            message_id: String::new(),
+            stage: "CONFIRMED",
+            at: String::new(),
+            evidence_index: 3,
+            repeated: false,
+        };
+        assert_documented("postfach confirm", &answer);
+    }
+}

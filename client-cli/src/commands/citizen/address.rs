@@ -30,3 +30,14 @@ impl Answer for Shown {
         page.raw_line(&self.address);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::documented::assert_documented;
+
+    #[test]
+    fn the_answer_is_as_documented() {
+        assert_documented("postfach address", &Shown { address: String::new(), origin: String::new() });
+    }
+}

@@ -167,3 +167,16 @@ impl Answer for Saved {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::documented::assert_documented;
+
+    #[test]
+    fn the_answer_is_as_documented() {
+        let file = SavedFile { name: String::new(), path: PathBuf::new(), size: 1, sha256: String::new() };
+        let answer = Saved { message_id: String::new(), saved: vec![file] };
+        assert_documented("postfach attachment save", &answer);
+    }
+}

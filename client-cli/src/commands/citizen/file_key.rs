@@ -51,3 +51,16 @@ impl Answer for Shown {
         page.raw_line(&self.file_key);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::documented::assert_documented;
+
+    #[test]
+    fn the_answer_is_as_documented() {
+        let file_key = Zeroizing::new(String::new());
+        let answer = Shown { message_id: String::new(), file_key, letter_hash: String::new() };
+        assert_documented("postfach file-key", &answer);
+    }
+}

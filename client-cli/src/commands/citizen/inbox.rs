@@ -181,3 +181,21 @@ impl Answer for Inbox {
         self.exit
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::documented::assert_documented;
+    use crate::profile::message::tests::entry;
+
+    #[test]
+    fn the_answer_is_as_documented() {
+        let item = Item::of(&entry(1, "Bescheid"), &Law::at(Timestamp(1_795_000_000_000)));
+        let inbox = Inbox { messages: vec![item], exit: Exit::Ok };
+        assert_documented("postfach inbox", &inbox);
+        let mut page = Page::new(crate::output::Look { width: 80, styled: false, plain: false });
+        inbox.show(&mut page);
+        let text = page.into_text();
+        assert!(text.contains("Bescheid") && text.contains("counts as served on 2026-11-21"), "{text}");
+    }
+}

@@ -19,7 +19,7 @@ use crate::exit::Outcome;
 use crate::explain::failure;
 use crate::input;
 use crate::output::{Answer, Page, Report};
-use crate::profile::{Beginning, Header, Kind, Profile, Unlocked};
+use crate::profile::{Beginning, Header, Kind, Profile, Unlocked, refuse_foreign};
 use crate::{fail, t};
 
 /// `postfach init`
@@ -32,7 +32,7 @@ pub struct Args {
     pub card_fingerprint: Option<String>,
     #[arg(long, value_name = "@FILE|-")]
     pub activation_code: String,
-    #[arg(long, conflicts_with = "passphrase_file")]
+    #[arg(long)]
     pub no_passphrase: bool,
     #[arg(long)]
     pub no_consent: bool,
@@ -91,6 +91,7 @@ fn begin(
     home: &Path,
     card: &VerifiedCard,
 ) -> Outcome<(Unlocked, Registration)> {
+    refuse_foreign(home)?;
     let passphrase = input::new_passphrase(&context.global, args.no_passphrase)?;
     let service = service(card)?;
     let environment = Environment::new(clock::now, clock::rng());
@@ -122,7 +123,11 @@ fn begin(
         registration: Some(&new.registration),
         passphrase: passphrase.as_ref(),
     };
-    Ok((Unlocked::create(home, &beginning)?, new.registration))
+    let created = Unlocked::create(home, &beginning).inspect_err(|_| {
+        // A kit without a profile opens nothing.
+        let _ = std::fs::remove_file(&beginning.header.recovery_kit);
+    });
+    Ok((created?, new.registration))
 }
 
 /// The keys that were made when this was begun.
@@ -198,5 +203,23 @@ impl Answer for Opened {
         if !self.consent {
             page.line(&t!("init-no-consent"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::documented::assert_documented;
+
+    #[test]
+    fn the_answer_is_as_documented() {
+        let answer = Opened {
+            address: String::new(),
+            recovery_kit: PathBuf::new(),
+            trust_level: Some("basic"),
+            consent: true,
+            resumed: false,
+        };
+        assert_documented("postfach init", &answer);
     }
 }

@@ -78,3 +78,16 @@ impl Answer for Exported {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::documented::assert_documented;
+
+    #[test]
+    fn the_answer_is_as_documented() {
+        let identity = Zeroizing::new(String::new());
+        let identities = vec![Exposed { generation: 0, recipient: String::new(), identity }];
+        assert_documented("postfach keys export", &Exported { address: String::new(), identities });
+    }
+}

@@ -7,6 +7,7 @@ use postfach_sdk::mailbox::{Mailbox, MessageRecord, OpenedMessage};
 use postfach_sdk::stages::Stage;
 
 use super::sync::sync;
+use crate::clock;
 use crate::connect::Session;
 use crate::context::Context;
 use crate::exit::{Failure, Outcome};
@@ -39,14 +40,16 @@ impl Owner {
         Messages::load(&self.session.unlocked)
     }
 
-    /// A message that is there and not deleted; asks the service where this computer does not know it yet.
+    /// A message that is there and not deleted; asks the service where this computer does not know it yet, or where its time
+    /// has come.
     pub async fn find(
         &self,
         context: &Context,
         messages: &mut Messages<'_>,
         id: &MessageId,
     ) -> Outcome<Entry> {
-        if messages.get(id).is_none() {
+        let now = clock::now().0;
+        if messages.get(id).is_none_or(|entry| entry.not_before > 0 && entry.not_before <= now) {
             sync(context, self, messages).await?;
         }
         known(messages, id)

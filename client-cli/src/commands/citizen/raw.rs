@@ -53,3 +53,20 @@ impl Answer for Saved {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::documented::assert_documented;
+
+    #[test]
+    fn the_answer_is_as_documented() {
+        let answer = Saved {
+            message_id: String::new(),
+            outer: PathBuf::new(),
+            cover: PathBuf::new(),
+            letter: PathBuf::new(),
+        };
+        assert_documented("postfach raw", &answer);
+    }
+}

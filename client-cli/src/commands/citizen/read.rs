@@ -109,3 +109,25 @@ impl Answer for Shown {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::documented::assert_documented;
+    use crate::commands::documented::letter;
+    use crate::profile::message::tests::{entry, stage};
+
+    #[test]
+    fn the_answer_is_as_documented() {
+        let mut entry = entry(1, "Bescheid");
+        entry.add(stage(EventType::HandedOver, 4));
+        let shown = Shown::of(&entry, letter(), true);
+        assert_documented("postfach read", &shown);
+        let mut page = Page::new(crate::output::Look { width: 80, styled: false, plain: false });
+        shown.show(&mut page);
+        let text = page.into_text();
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        let (stated, computed) = (text.find("Stated by the sender"), text.find("Computed by this program"));
+        assert!(stated.is_some() && stated < computed, "{text}");
+    }
+}

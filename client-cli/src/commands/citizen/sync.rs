@@ -10,6 +10,7 @@ use super::open::Owner;
 use crate::context::Context;
 use crate::exit::{Exit, Outcome};
 use crate::output::{Answer, Page, Report};
+use crate::profile::SYNC_LOCK;
 use crate::profile::mailbox::{Changes, Messages};
 use crate::profile::message::{Attached, Entry, Fault};
 use crate::t;
@@ -48,7 +49,7 @@ pub async fn run(context: &Context, _args: &Args) -> Outcome<Report> {
 
 /// Fetches, checks and stores everything that is new.
 pub async fn sync(context: &Context, owner: &Owner, messages: &mut Messages<'_>) -> Outcome<Synced> {
-    let _alone = owner.session.unlocked.lock_named(".sync.lock", PATIENCE)?;
+    let _alone = owner.session.unlocked.lock_named(SYNC_LOCK, PATIENCE)?;
     messages.reload()?;
     let mut synced = Synced::default();
     loop {
@@ -59,7 +60,11 @@ pub async fn sync(context: &Context, owner: &Owner, messages: &mut Messages<'_>)
         let mut step = Step { messages, synced: &mut synced, changes: Changes::default() };
         page.items.into_iter().for_each(|item| step.take(item));
         let changes = Changes { sync: Some(state), ..step.changes };
+        let deleted = changes.changed.iter().filter(|entry| entry.is_deleted() && !entry.subject.is_empty());
+        let deleted: Vec<_> = deleted.map(|entry| entry.message_id).collect();
         messages.store(changes)?;
+        // Another device of the owner deleted them.
+        deleted.iter().try_for_each(|id| messages.purge(id))?;
         if !page.has_more {
             break;
         }
@@ -202,5 +207,16 @@ impl Answer for Synced {
 
     fn exit(&self) -> Exit {
         if self.service_fault { Exit::Evidence } else { Exit::Ok }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::documented::assert_documented;
+
+    #[test]
+    fn the_answer_is_as_documented() {
+        assert_documented("postfach sync", &Synced { warnings: vec![String::new()], ..Synced::default() });
     }
 }
