@@ -23,13 +23,18 @@ use rand_core::RngCore as _;
 
 use crate::app::{App, Caller, Deployment, Register, RegisterAuthority, Submission, Wrap};
 use crate::blobs::LocalBlobs;
-use crate::clock::{Clock as _, ManualClock, system_chance};
+use crate::clock::{Chance, Clock as _, ManualClock};
 use crate::deployment::folder::Folder;
 use crate::deployment::keyfile;
 use crate::init::{Plan, init};
 use crate::storage::SqliteStore;
 
 const START: Timestamp = Timestamp(1_795_000_000_000);
+
+/// The same in every run, so that rows come in the same order.
+fn chance(seed: u64) -> Chance {
+    Box::new(StdRng::seed_from_u64(seed))
+}
 
 pub struct World {
     _dir: tempfile::TempDir,
@@ -88,7 +93,7 @@ impl World {
             listen: "127.0.0.1:0".parse().unwrap(),
             public_url: "https://127.0.0.1:0".into(),
         };
-        let card = init(&folder, &plan, START, &mut system_chance()).await.unwrap().card;
+        let card = init(&folder, &plan, START, &mut chance(seed)).await.unwrap().card;
         let signer = |name: String, path: &std::path::Path| {
             LogSigner::new(&name, keyfile::read(path).unwrap()).unwrap()
         };
@@ -102,7 +107,7 @@ impl World {
         let clock = Arc::new(ManualClock::at(START));
         let store = Arc::new(SqliteStore::open(&folder.database(), 2).await.unwrap());
         let blobs = Arc::new(LocalBlobs::open(&folder.blobs()).unwrap());
-        let app = App::open(deployment, store, blobs, clock.clone(), system_chance()).await.unwrap();
+        let app = App::open(deployment, store, blobs, clock.clone(), chance(seed + 1)).await.unwrap();
         let registrar = keyfile::read(&folder.registrar_key()).unwrap();
         Self { _dir: dir, folder, app: Arc::new(app), clock, registrar, rng: StdRng::seed_from_u64(seed) }
     }
