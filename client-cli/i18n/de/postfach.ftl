@@ -462,4 +462,3 @@ label-receipt = Quittung
 label-request = Antrag
 label-authority = Behörde
 label-accepted-at = Angenommen
-label-file-key = Briefschlüssel

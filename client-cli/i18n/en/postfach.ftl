@@ -462,4 +462,3 @@ label-receipt = Receipt
 label-request = Request
 label-authority = Authority
 label-accepted-at = Accepted
-label-file-key = File key

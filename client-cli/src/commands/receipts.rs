@@ -22,6 +22,7 @@ pub struct Saved {
 
 #[derive(Debug, Serialize)]
 struct SavedReceipt {
+    #[serde(serialize_with = "crate::text_form::path")]
     path: PathBuf,
     #[serde(flatten)]
     stage: StageView,

@@ -86,6 +86,7 @@ pub struct Header {
     /// False until the service confirmed the registration; then `init` goes on where it stopped.
     pub registered: bool,
     /// Where the recovery kit was written.
+    #[serde(serialize_with = "crate::text_form::path")]
     pub recovery_kit: PathBuf,
 }
 

@@ -45,7 +45,9 @@ pub struct Args {
 struct Made {
     authority_id: String,
     address: String,
+    #[serde(serialize_with = "crate::text_form::path")]
     request: PathBuf,
+    #[serde(serialize_with = "crate::text_form::path")]
     recovery_kit: PathBuf,
 }
 

@@ -59,6 +59,7 @@ struct Delivered {
     accepted_at: String,
     evidence_index: u64,
     /// Null where it could not be fetched; `authority receipts` saves it later.
+    #[serde(serialize_with = "crate::text_form::some_path")]
     receipt: Option<PathBuf>,
 }
 

@@ -42,6 +42,7 @@ struct Saved {
 struct SavedFile {
     /// As the sender wrote it.
     name: String,
+    #[serde(serialize_with = "crate::text_form::path")]
     path: PathBuf,
     size: u64,
     sha256: String,

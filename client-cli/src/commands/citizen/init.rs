@@ -44,6 +44,7 @@ pub struct Args {
 struct Opened {
     address: String,
     /// Where the kit was written.
+    #[serde(serialize_with = "crate::text_form::path")]
     recovery_kit: PathBuf,
     /// The operator's word on who the owner is: operator-asserted.
     trust_level: Option<&'static str>,

@@ -24,8 +24,11 @@ pub struct Args {
 #[derive(Debug, Serialize)]
 struct Saved {
     message_id: String,
+    #[serde(serialize_with = "crate::text_form::path")]
     outer: PathBuf,
+    #[serde(serialize_with = "crate::text_form::path")]
     cover: PathBuf,
+    #[serde(serialize_with = "crate::text_form::path")]
     letter: PathBuf,
 }
 
