@@ -123,7 +123,7 @@ impl KeptCheckpoints {
                     return;
                 }
                 // Many commits, one file: there is no hurry, and the disk belongs to the commits.
-                tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
             }
         })
     }

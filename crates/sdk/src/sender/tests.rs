@@ -74,7 +74,8 @@ async fn an_entry_holds_everything_and_nothing_in_the_clear() {
     let prepared =
         sender.prepare(message(folder.path()), &recipient(&chain, key), &spool, &quiet()).await.unwrap();
     let bytes = prepared.to_bytes();
-    for word in ["Bescheid", "Guten Tag", "PDF", "pdf"] {
+    // Words long enough that ciphertext does not hold them by chance.
+    for word in ["Bescheid", "Guten Tag", "application/pdf"] {
         assert!(!bytes.windows(word.len()).any(|w| w == word.as_bytes()), "{word}");
     }
     // Read back as after a crash.

@@ -46,6 +46,9 @@ struct Free {
     why: &'static str,
 }
 
+/// Codes lie in the order of their random hashes: the neighbour may have another trust level, and then the swap is seen.
+const BY_CHANCE: (&str, &str) = ("activation_code", "mailbox_no");
+
 const UNUSED: &str = "mailbox_no IS NULL";
 const BODY_GONE: &str = "event_idx IN (SELECT idx FROM event WHERE event IS NULL)
     OR (event_idx IS NULL AND NOT EXISTS (SELECT 1 FROM setting WHERE instr(setting.signed, act.act_id) > 0))";
@@ -367,7 +370,8 @@ async fn no_damage_goes_unseen(chosen: fn(&str) -> bool, by_signature: &[&str]) 
     let Found { seen, holes, used, slow } = found;
     assert!(holes.is_empty(), "{seen} damages seen, unseen:\n{}", holes.join("\n"));
     let stale = |(at, free): (usize, &Free)| {
-        (chosen(free.table) && !used.contains(&at)).then_some((free.table, free.column))
+        let name = (free.table, free.column);
+        (chosen(free.table) && name != BY_CHANCE && !used.contains(&at)).then_some(name)
     };
     let stale: Vec<_> = FREE.iter().enumerate().filter_map(stale).collect();
     assert!(stale.is_empty(), "seen after all: {stale:?}");
@@ -401,7 +405,7 @@ async fn damage_table(patient: &Patient, columns: &Columns, found: &mut Found) {
     row_cases(columns, &rows, &mut cases);
     for case in cases {
         match after(patient, &case.statements, blobs).await {
-            None => continue,
+            None => {}
             Some(Seen::Quick) => found.seen += 1,
             Some(Seen::Signatures) => {
                 found.seen += 1;
@@ -416,7 +420,7 @@ async fn damage_table(patient: &Patient, columns: &Columns, found: &mut Found) {
                 match allowed {
                     Some((at, ..)) => _ = found.used.insert(*at),
                     None => {
-                        found.holes.push(format!("{table}.{} {:?} {:?}", case.column, case.kind, case.rows))
+                        found.holes.push(format!("{table}.{} {:?} {:?}", case.column, case.kind, case.rows));
                     }
                 }
             }
