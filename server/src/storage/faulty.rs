@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Query, Row, Sql, Store, StoreError, Tx, Value, Work};
+use super::{Marks, Query, Row, Sql, Store, StoreError, Tx, Value, Work};
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +89,10 @@ impl Store for FaultyStore {
         self.inner.ask(sql, args)
     }
 
+    fn marks(&self) -> Marks {
+        self.inner.marks()
+    }
+
     fn tidy(&self, thorough: bool) -> Work<'_, ()> {
         self.inner.tidy(thorough)
     }
@@ -109,6 +113,10 @@ impl Query for FaultyTx {
             return Box::pin(async { Err(broken()) });
         }
         self.inner.fetch(sql, args)
+    }
+
+    fn marks(&self) -> Marks {
+        self.inner.marks()
     }
 }
 

@@ -4,17 +4,18 @@
 use std::fmt::Write as _;
 use std::sync::{Arc, OnceLock};
 
-use super::{Sql, StoreError, Tx, Value};
+use super::{Marks, Sql, StoreError, Tx, Value};
 
 /// Rows of one statement at most; longer lists are cut.
 const MAX_ROWS: usize = 256;
 /// 1, 2, 4 … 256.
 const STEPS: usize = 9;
 
-type Texts = [OnceLock<Arc<str>>; STEPS];
+/// Texts by number of rows, with plain and with numbered marks.
+type Texts = [[OnceLock<Arc<str>>; STEPS]; 2];
 
 const fn no_texts() -> Texts {
-    [const { OnceLock::new() }; STEPS]
+    [const { [const { OnceLock::new() }; STEPS] }; 2]
 }
 
 /// Rounds up to the next step.
@@ -23,17 +24,24 @@ fn step_of(rows: usize) -> (usize, usize) {
     (padded, padded.trailing_zeros() as usize)
 }
 
-/// `VALUES ($1,$2),($3,$4)…`
-fn values(rows: usize, columns: usize) -> String {
-    let mut text = String::from("VALUES ");
+/// `(VALUES ($1,$2),($3,$4)…)`
+fn values(rows: usize, columns: usize, marks: Marks) -> String {
+    let mut text = String::from("(VALUES ");
     for row in 0..rows {
         text.push_str(if row == 0 { "(" } else { ",(" });
         for column in 0..columns {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "{}${}", if column == 0 { "" } else { "," }, row * columns + column + 1);
+            if column > 0 {
+                text.push(',');
+            }
+            match marks {
+                Marks::Plain => text.push('?'),
+                // Writing to a string cannot fail.
+                Marks::Numbered => drop(write!(text, "${}", row * columns + column + 1)),
+            }
         }
         text.push(')');
     }
+    text.push(')');
     text
 }
 
@@ -54,9 +62,9 @@ impl ManyRows {
         Self { template, columns, texts: no_texts() }
     }
 
-    fn text(&self, rows: usize, step: usize) -> Sql {
-        let make = || Arc::from(self.template.replace("{v}", &format!("({})", values(rows, self.columns))));
-        Sql::Listed(self.texts[step].get_or_init(make).clone())
+    fn text(&self, rows: usize, step: usize, marks: Marks) -> Sql {
+        let make = || Arc::from(self.template.replace("{v}", &values(rows, self.columns, marks)));
+        Sql::Listed(self.texts[marks as usize][step].get_or_init(make).clone())
     }
 
     /// Writes all rows; every row must touch exactly one row of the table, or the data is not what we think it is.
@@ -75,7 +83,7 @@ impl ManyRows {
             for _ in wanted..padded {
                 args.extend(padding.iter().cloned());
             }
-            let touched = tx.execute(self.text(padded, step), args).await?;
+            let touched = tx.execute(self.text(padded, step, tx.marks()), args).await?;
             if touched != wanted as u64 {
                 let template = self.template;
                 return Err(StoreError::Corrupt(format!("{touched} rows instead of {wanted}: {template}")));
@@ -105,9 +113,9 @@ impl InList {
         Self { template, columns, texts: no_texts() }
     }
 
-    fn text(&self, rows: usize, step: usize) -> Sql {
-        let make = || Arc::from(self.template.replace("{in}", &format!("({})", values(rows, self.columns))));
-        Sql::Listed(self.texts[step].get_or_init(make).clone())
+    fn text(&self, rows: usize, step: usize, marks: Marks) -> Sql {
+        let make = || Arc::from(self.template.replace("{in}", &values(rows, self.columns, marks)));
+        Sql::Listed(self.texts[marks as usize][step].get_or_init(make).clone())
     }
 
     /// All rows for the keys. Keys may repeat; without keys nothing is asked.
@@ -123,7 +131,7 @@ impl InList {
             for _ in chunk.len()..padded {
                 args.extend(chunk[0].iter().map(Value::to_null));
             }
-            found.extend(query.fetch(self.text(padded, step), args).await?);
+            found.extend(query.fetch(self.text(padded, step, query.marks()), args).await?);
         }
         Ok(found)
     }
@@ -135,12 +143,13 @@ mod tests {
 
     #[test]
     fn lists_are_numbered_and_padded_to_powers_of_two() {
-        assert_eq!(values(2, 2), "VALUES ($1,$2),($3,$4)");
+        assert_eq!(values(2, 2, Marks::Numbered), "(VALUES ($1,$2),($3,$4))");
+        assert_eq!(values(2, 2, Marks::Plain), "(VALUES (?,?),(?,?))");
         assert_eq!(step_of(0), (1, 0));
         assert_eq!(step_of(3), (4, 2));
         assert_eq!(step_of(256), (256, 8));
         let list = InList::new("SELECT x FROM t WHERE y IN {in}");
-        let Sql::Listed(text) = list.text(2, 1) else { panic!("not listed") };
+        let Sql::Listed(text) = list.text(2, 1, Marks::Numbered) else { panic!("not listed") };
         assert_eq!(&*text, "SELECT x FROM t WHERE y IN (VALUES ($1),($2))");
     }
 }

@@ -53,6 +53,20 @@ impl From<&'static str> for Sql {
 pub trait Query: Send {
     /// All rows of a SELECT. In a store each call may see a newer state than the one before.
     fn fetch(&mut self, sql: Sql, args: Vec<Value>) -> Work<'_, Vec<Row>>;
+
+    /// How the arguments of long lists are marked.
+    fn marks(&self) -> Marks {
+        Marks::Numbered
+    }
+}
+
+/// How the arguments of long lists are marked in a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Marks {
+    /// `?`: SQLite compares the names of numbered ones in a chain, which costs their square.
+    Plain,
+    /// `$1`, `$2` …
+    Numbered,
 }
 
 /// One transaction that may write. It sees its own writes and no one else's; only one is open at a time, the others
@@ -85,6 +99,9 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
     /// wanted. With `thorough`, what was deleted is gone from every file when it returns.
     fn tidy(&self, thorough: bool) -> Work<'_, ()>;
 
+    /// How the arguments of long lists are marked.
+    fn marks(&self) -> Marks;
+
     /// Finishes and closes all connections; nothing may be called afterwards.
     fn close(&self) -> Work<'_, ()>;
 }
@@ -96,5 +113,9 @@ pub struct Ask<'a>(pub &'a dyn Store);
 impl Query for Ask<'_> {
     fn fetch(&mut self, sql: Sql, args: Vec<Value>) -> Work<'_, Vec<Row>> {
         self.0.ask(sql, args)
+    }
+
+    fn marks(&self) -> Marks {
+        self.0.marks()
     }
 }

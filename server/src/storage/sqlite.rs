@@ -12,7 +12,7 @@ use sqlx::{
 };
 use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
-use super::{Query, Row, Sql, Store, StoreError, Tx, Value, Work};
+use super::{Marks, Query, Row, Sql, Store, StoreError, Tx, Value, Work};
 
 /// Prepared statements kept for each connection.
 const STATEMENTS: usize = 1024;
@@ -170,6 +170,10 @@ impl Store for SqliteStore {
         })
     }
 
+    fn marks(&self) -> Marks {
+        Marks::Plain
+    }
+
     fn tidy(&self, thorough: bool) -> Work<'_, ()> {
         Box::pin(self.checkpoint(thorough))
     }
@@ -194,6 +198,10 @@ struct SqliteTx {
 impl Query for SqliteTx {
     fn fetch(&mut self, sql: Sql, args: Vec<Value>) -> Work<'_, Vec<Row>> {
         Box::pin(fetch(&mut self.slot.connection, sql, args))
+    }
+
+    fn marks(&self) -> Marks {
+        Marks::Plain
     }
 }
 
@@ -270,6 +278,10 @@ impl Drop for Reader {
 impl Query for Reader {
     fn fetch(&mut self, sql: Sql, args: Vec<Value>) -> Work<'_, Vec<Row>> {
         Box::pin(fetch(&mut self.slot_mut().connection, sql, args))
+    }
+
+    fn marks(&self) -> Marks {
+        Marks::Plain
     }
 }
 
