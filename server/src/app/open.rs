@@ -63,7 +63,7 @@ impl App {
         let salts = StdRng::from_rng(&mut *chance).map_err(|error| OpenError::Chance(error.to_string()))?;
         let (keys_signer, evidence_signer) = (Arc::new(keys_signer), Arc::new(evidence_signer));
         let keys = Arc::new(KeyBook::default());
-        let committer = Arc::new(Committer::start(Parts {
+        let committer = Committer::start(Parts {
             store: store.clone(),
             view: view.clone(),
             keys_signer: keys_signer.clone(),
@@ -71,7 +71,9 @@ impl App {
             clock: clock.clone(),
             chance: Box::new(salts),
             keys: keys.clone(),
-        }));
+        });
+        let committer =
+            Arc::new(committer.map_err(|error| StoreError::Unavailable(format!("committer: {error}")))?);
         let housekeeping = Housekeeping {
             store: store.clone(),
             blobs: blobs.clone(),

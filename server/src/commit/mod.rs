@@ -13,13 +13,13 @@ mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 
 use postfach_domain::decide::Refusal;
 use postfach_domain::time::Timestamp;
 use postfach_ledger::hash::Hash;
 use postfach_ledger::vkey::LogSigner;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
 
 use crate::app::{Checkpoints, KeyBook, LoggedEvent};
 use crate::clock::{Chance, Clock};
@@ -132,21 +132,28 @@ pub struct Parts {
     pub keys: Arc<KeyBook>,
 }
 
-/// Hands operations to the committer's task.
+/// Hands operations to the committer's thread.
 #[derive(Debug)]
 pub struct Committer {
     jobs: std::sync::Mutex<Option<mpsc::Sender<Job>>>,
-    task: std::sync::Mutex<Option<JoinHandle<()>>>,
+    thread: std::sync::Mutex<Option<JoinHandle<()>>>,
     healthy: Arc<AtomicBool>,
 }
 
 impl Committer {
-    /// Starts the task.
-    pub fn start(parts: Parts) -> Self {
+    /// Starts the thread. It has a runtime of its own, so that an engine may work right on it.
+    pub fn start(parts: Parts) -> std::io::Result<Self> {
         let (jobs, waiting) = mpsc::channel(WAITING);
         let healthy = Arc::new(AtomicBool::new(true));
-        let task = tokio::spawn(run(batch::Engine::new(parts), waiting, healthy.clone()));
-        Self { jobs: std::sync::Mutex::new(Some(jobs)), task: std::sync::Mutex::new(Some(task)), healthy }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (engine, seen) = (batch::Engine::new(parts), healthy.clone());
+        let work = move || runtime.block_on(run(engine, waiting, seen));
+        let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(work)?;
+        Ok(Self {
+            jobs: std::sync::Mutex::new(Some(jobs)),
+            thread: std::sync::Mutex::new(Some(thread)),
+            healthy,
+        })
     }
 
     /// Does one operation and waits until it is durable. If the caller goes away, it may be done all the same.
@@ -166,11 +173,11 @@ impl Committer {
     /// Takes nothing more and finishes what waits.
     pub async fn close(&self) {
         lock(&self.jobs).take();
-        let task = lock(&self.task).take();
-        if let Some(task) = task
-            && let Err(error) = task.await
+        let thread = lock(&self.thread).take();
+        if let Some(thread) = thread
+            && !matches!(tokio::task::spawn_blocking(move || thread.join()).await, Ok(Ok(())))
         {
-            tracing::error!(%error, "committer");
+            tracing::error!("the committer ended with a panic");
         }
     }
 }
