@@ -4,7 +4,6 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use postfach_domain::hash::Digest;
 use postfach_domain::segments::{segment_leaf, segment_len};
@@ -30,15 +29,12 @@ pub async fn check_blobs(
     query: &mut dyn Query,
     database: &Path,
     folder: &Path,
-    blobs: &Arc<Blobs>,
+    blobs: &Blobs,
 ) -> Checked<u64> {
     let mut pager = Pager::new(&SEGMENT, FILES);
     let mut read = 0;
     let mut suspects = Vec::new();
-    let work = {
-        let (folder, blobs) = (folder.to_owned(), blobs.clone());
-        move |rows: Vec<Record>| check_files(&folder, &blobs, rows)
-    };
+    let work = |rows: Vec<Record>| check_files(folder, blobs, rows);
     let sink = |(files, bad): (u64, Vec<(SegmentName, Failure)>)| {
         read += files;
         suspects.extend(bad);
@@ -48,7 +44,7 @@ pub async fn check_blobs(
         let page = pager.next(query).await?;
         Ok(if page.is_empty() { None } else { Some(page) })
     };
-    in_order(source, Arc::new(work), sink).await?;
+    in_order(source, work, sink)?;
     for (name, failure) in suspects {
         // Expired, erased or written anew meanwhile?
         let now = row_of(database, &SEGMENT, name.blob, Some(name.index)).await?;

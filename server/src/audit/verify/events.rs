@@ -2,7 +2,6 @@
 //! cores, put together in order.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use super::event::{EventFacts, check_event};
 use super::facts::{Context, Keys};
@@ -18,9 +17,9 @@ use crate::storage::audit::{
 };
 
 /// Leaves of one unit of work at most.
-const LEAVES: u64 = 1024;
+const LEAVES: u64 = 512;
 /// Bytes of content of one unit of work, unless one message alone is larger.
-const BYTES: u64 = 8 << 20;
+const BYTES: u64 = 2 << 20;
 
 /// The rows of a range of leaves.
 struct Unit {
@@ -44,8 +43,8 @@ struct Source {
 /// Checks all events, messages and contents, and builds the tree.
 pub async fn check_events(
     query: &mut dyn Query,
-    context: &Arc<Context>,
-    keys: &Arc<Keys>,
+    context: &Context,
+    keys: &Keys,
     tree: &mut Tree,
     counts: &mut Counts,
 ) -> Checked<History> {
@@ -53,10 +52,7 @@ pub async fn check_events(
     let mut history = History::new(keys.size, messages);
     let size = leaves(query).await?;
     let mut source = Source { next: 0, size, messages: 0, contents: 0, uses: 0 };
-    let work = {
-        let (context, keys) = (context.clone(), keys.clone());
-        move |unit| check_unit(&context, &keys, unit)
-    };
+    let work = |unit| check_unit(context, keys, unit);
     let signatures = u64::from(context.signatures);
     let sink = |facts: Vec<EventFacts>| {
         for facts in facts {
@@ -68,7 +64,7 @@ pub async fn check_events(
         }
         Ok(())
     };
-    in_order(async || source.unit(query).await, Arc::new(work), sink).await?;
+    in_order(async || source.unit(query).await, work, sink)?;
     tree.finish()?;
     history.finish()?;
     source.nothing_else(query).await?;

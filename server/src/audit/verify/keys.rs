@@ -2,7 +2,6 @@
 //! each leaf is what one of them demands.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 
 use postfach_domain::keylog::KeyLeaf;
 
@@ -34,7 +33,7 @@ pub struct KeysLog {
 /// Checks all mailboxes, authorities and leaves, and builds the tree.
 pub async fn check_keys(
     query: &mut dyn Query,
-    context: &Arc<Context>,
+    context: &Context,
     tree: &mut Tree,
     counts: &mut Counts,
 ) -> Checked<KeysLog> {
@@ -49,15 +48,14 @@ pub async fn check_keys(
 
 async fn check_mailboxes(
     query: &mut dyn Query,
-    context: &Arc<Context>,
+    context: &Context,
     log: &mut KeysLog,
     leaves: &mut Vec<(u64, KeyLeaf)>,
     counts: &mut Counts,
 ) -> Checked<()> {
     let mut rows = Rows::new();
-    let context = context.clone();
-    let work = move |batch: Vec<MailboxRows>| {
-        batch.into_iter().map(|rows| check_mailbox(&context, rows)).collect::<Checked<Vec<_>>>()
+    let work = |batch: Vec<MailboxRows>| {
+        batch.into_iter().map(|rows| check_mailbox(context, rows)).collect::<Checked<Vec<_>>>()
     };
     let sink = |checked: Vec<CheckedMailbox>| {
         for mailbox in checked {
@@ -71,7 +69,7 @@ async fn check_mailboxes(
         }
         Ok(())
     };
-    in_order(async || rows.batch(query).await, Arc::new(work), sink).await
+    in_order(async || rows.batch(query).await, work, sink)
 }
 
 /// Every leaf is what a link, certificate or revocation demands, and each of those has its leaf.

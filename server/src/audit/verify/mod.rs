@@ -31,7 +31,6 @@ mod tree;
 mod tests;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 pub use problem::{Failure, Problem};
 pub use report::{Counts, Report};
@@ -55,13 +54,13 @@ pub struct Options {
 pub async fn verify(folder: &Folder, options: &Options) -> Result<Report, Failure> {
     let pinned = inputs::read_card(folder, !options.quick)?;
     let (mut trees, kept_checkpoints) = inputs::trees(folder, &pinned, options.checkpoint.as_deref())?;
-    let context = Arc::new(pinned.context);
+    let context = pinned.context;
     let mut query = open_read_only(&folder.database()).await?;
     let mut counts = Counts { kept_checkpoints, ..Counts::default() };
 
     let log = keys::check_keys(&mut query, &context, &mut trees.keys, &mut counts).await?;
     trees.keys.finish()?;
-    let keys = Arc::new(log.keys);
+    let keys = log.keys;
     let history = events::check_events(&mut query, &context, &keys, &mut trees.evidence, &mut counts).await?;
 
     rest::check_pairs(&mut query, &history).await?;
@@ -71,7 +70,6 @@ pub async fn verify(folder: &Folder, options: &Options) -> Result<Report, Failur
     let blobs = attachments::check_attachments(&mut query, &keys, &history, &mut counts).await?;
     counts.tiles = trees.check_stored(&mut query, &history.times).await?;
     if options.blobs {
-        let blobs = Arc::new(blobs);
         counts.blobs = blobs::check_blobs(&mut query, &folder.database(), &folder.blobs(), &blobs).await?;
     }
     Ok(Report { keys_size: trees.keys.size(), evidence_size: trees.evidence.size(), counts })

@@ -65,12 +65,6 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Corrupt(what) => bad_at("database", "", what),
-            // The engine's own words for a file that is no sound database.
-            StoreError::Unavailable(what)
-                if what.contains("malformed") || what.contains("not a database") =>
-            {
-                bad_at("database", "", what)
-            }
             StoreError::Unavailable(what) => Self::Unreadable(what),
         }
     }

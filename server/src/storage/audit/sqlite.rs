@@ -4,40 +4,44 @@
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
+use rusqlite::{Connection, OpenFlags};
+use sqlx::{Connection as _, SqliteConnection};
 
-use crate::storage::sqlite::{MIGRATIONS, fetch};
+use crate::storage::sqlite::{MIGRATIONS, ask, failed, fetch};
 use crate::storage::{Query, Row, Sql, StoreError, Value, Work};
 
-/// Pages in the cache: 64 MiB.
-const CACHE: &str = "-65536";
+/// KiB of pages in the cache, negative as SQLite wants it: 64 MiB.
+const CACHE: i64 = -64 * 1024;
 /// How long a question waits for the server's lock.
 const BUSY: Duration = Duration::from_secs(10);
 
-/// One instant of a database that is only read.
+/// One instant of a database that is only read. Questions are answered on the thread that asks.
 #[derive(Debug)]
 pub struct ReadOnlyStore {
-    connection: SqliteConnection,
+    connection: Connection,
 }
 
 impl Query for ReadOnlyStore {
     fn fetch(&mut self, sql: Sql, args: Vec<Value>) -> Work<'_, Vec<Row>> {
-        Box::pin(fetch(&mut self.connection, sql, args))
+        let answer = ask(&mut self.connection, &sql, &args);
+        Box::pin(std::future::ready(answer))
     }
 }
 
 /// Opens the file and a snapshot of it, and compares the schema with the one that the migrations make.
 pub async fn open_read_only(path: &Path) -> Result<ReadOnlyStore, StoreError> {
-    let connection = match open(path, false).await {
-        // In a folder that cannot be written SQLite cannot make the files that sharing takes. Without a write-ahead
-        // log nobody shares, and the main file is all there is.
-        Err(_) if path.exists() && !wal_of(path).exists() => open(path, true).await?,
-        opened => opened?,
-    };
-    let mut store = ReadOnlyStore { connection };
+    let mut store = ReadOnlyStore { connection: open(path).map_err(failed)? };
     check_schema(&mut store).await?;
     Ok(store)
+}
+
+fn open(path: &Path) -> rusqlite::Result<Connection> {
+    match snapshot(path, false) {
+        // In a folder that cannot be written SQLite cannot make the files that sharing takes. Without a write-ahead
+        // log nobody shares, and the main file is all there is.
+        Err(_) if path.exists() && !wal_of(path).exists() => snapshot(path, true),
+        opened => opened,
+    }
 }
 
 fn wal_of(path: &Path) -> std::path::PathBuf {
@@ -46,24 +50,22 @@ fn wal_of(path: &Path) -> std::path::PathBuf {
     name.into()
 }
 
-async fn open(path: &Path, immutable: bool) -> Result<SqliteConnection, StoreError> {
-    let mut connection = SqliteConnectOptions::new()
-        .filename(path)
-        .read_only(true)
-        .immutable(immutable)
-        .busy_timeout(BUSY)
-        .foreign_keys(false)
-        .pragma("query_only", "ON")
-        .pragma("temp_store", "MEMORY")
-        .pragma("cache_size", CACHE)
-        .row_buffer_size(4096)
-        .disable_statement_logging()
-        .connect()
-        .await?;
-    for begin in ["BEGIN", "SELECT count(*) FROM sqlite_master"] {
-        // The snapshot begins with the first question, not with BEGIN.
-        fetch(&mut connection, begin.into(), Vec::new()).await?;
-    }
+fn snapshot(path: &Path, immutable: bool) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = if immutable {
+        let escaped = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+        let uri = format!("file:{escaped}?immutable=1");
+        Connection::open_with_flags(uri, flags | OpenFlags::SQLITE_OPEN_URI)?
+    } else {
+        Connection::open_with_flags(path, flags)?
+    };
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "query_only", "ON")?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "cache_size", CACHE)?;
+    connection.execute_batch("BEGIN")?;
+    // The snapshot begins with the first question, not with BEGIN.
+    connection.query_row("SELECT count(*) FROM sqlite_master", [], |_| Ok(()))?;
     Ok(connection)
 }
 

@@ -15,7 +15,7 @@ const BUSY: Duration = Duration::from_secs(10);
 
 /// What the caller can do about an error of the engine.
 #[allow(clippy::needless_pass_by_value)] // the shape that map_err takes
-pub(super) fn failed(error: rusqlite::Error) -> StoreError {
+pub(in crate::storage) fn failed(error: rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Corrupt(error.to_string()),
         _ => StoreError::Unavailable(error.to_string()),
@@ -80,7 +80,11 @@ fn bind(statement: &mut Statement<'_>, args: &[Value]) -> Result<(), StoreError>
 }
 
 /// All rows of a question.
-pub(super) fn ask(connection: &mut Connection, sql: &Sql, args: &[Value]) -> Result<Vec<Row>, StoreError> {
+pub(in crate::storage) fn ask(
+    connection: &mut Connection,
+    sql: &Sql,
+    args: &[Value],
+) -> Result<Vec<Row>, StoreError> {
     let mut statement = connection.prepare_cached(text(sql)).map_err(failed)?;
     let width = statement.column_count();
     bind(&mut statement, args)?;

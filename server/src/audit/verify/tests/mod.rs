@@ -6,6 +6,7 @@ mod damage;
 mod files;
 mod forge;
 mod patient;
+mod reading;
 mod scenario;
 mod world;
 
