@@ -39,14 +39,14 @@ pub async fn check_keys(
 ) -> Checked<KeysLog> {
     let mut log = KeysLog::default();
     let mut leaves = Vec::new();
-    check_mailboxes(query, context, &mut log, &mut leaves, counts).await?;
+    check_mailboxes(query, context, &mut log, &mut leaves, counts)?;
     authorities::check(query, context, &mut log.keys, &mut leaves, counts).await?;
     leaves.sort_unstable_by_key(|(index, _)| *index);
     log.keys.size = check_leaves(query, &leaves, tree).await?;
     Ok(log)
 }
 
-async fn check_mailboxes(
+fn check_mailboxes(
     query: &mut dyn Query,
     context: &Context,
     log: &mut KeysLog,

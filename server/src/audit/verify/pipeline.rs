@@ -75,7 +75,7 @@ mod tests {
         Failure::Unreadable(what.into())
     }
 
-    async fn run(fail_at: u64, bad_at: u64) -> (Vec<u64>, Checked<()>) {
+    fn run(fail_at: u64, bad_at: u64) -> (Vec<u64>, Checked<()>) {
         let (mut next, mut seen) = (0, Vec::new());
         let source = async || {
             next += 1;
@@ -99,15 +99,15 @@ mod tests {
 
     #[tokio::test]
     async fn outcomes_come_in_order() {
-        let (seen, outcome) = run(0, 0).await;
+        let (seen, outcome) = run(0, 0);
         assert_eq!(outcome, Ok(()));
         assert_eq!(seen, (1..=100).map(|n| n * n).collect::<Vec<_>>());
     }
 
     #[tokio::test]
     async fn the_first_failure_ends_it() {
-        assert_eq!(run(0, 40).await, ((1..40).map(|n| n * n).collect(), Err(wrong("work"))));
-        assert_eq!(run(30, 40).await, ((1..30).map(|n| n * n).collect(), Err(wrong("source"))));
-        assert_eq!(run(1, 0).await, (Vec::new(), Err(wrong("source"))));
+        assert_eq!(run(0, 40), ((1..40).map(|n| n * n).collect(), Err(wrong("work"))));
+        assert_eq!(run(30, 40), ((1..30).map(|n| n * n).collect(), Err(wrong("source"))));
+        assert_eq!(run(1, 0), (Vec::new(), Err(wrong("source"))));
     }
 }

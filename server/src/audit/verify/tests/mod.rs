@@ -10,6 +10,12 @@ mod reading;
 mod scenario;
 mod world;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use postfach_domain::act::ActType;
+use postfach_domain::terms::TrustLevel;
+
 use super::{Options, verify};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -26,4 +32,41 @@ async fn a_sound_deployment_holds_running_and_stopped() {
             assert_eq!(report.counts.blobs > 0, blobs);
         }
     }
+}
+
+/// Whatever the server does meanwhile, an audit sees one instant, and calls nothing wrong that is only new or gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audit_beside_a_busy_server_holds() {
+    let mut world = world::World::new(5).await;
+    let amt = world.authority("amt").await;
+    let anna = world.citizen(TrustLevel::Basic, true).await;
+    let busy = Arc::new(AtomicBool::new(true));
+    let audits = {
+        let (busy, folder, runtime) = (busy.clone(), world.folder.clone(), tokio::runtime::Handle::current());
+        std::thread::spawn(move || {
+            let (mut audits, mut sizes) = (0, std::collections::BTreeSet::new());
+            while busy.load(Ordering::SeqCst) || audits == 0 {
+                let options = Options { blobs: true, ..Options::default() };
+                sizes.insert(runtime.block_on(verify(&folder, &options)).unwrap().evidence_size);
+                audits += 1;
+            }
+            sizes.len()
+        })
+    };
+    for round in 0..24 {
+        let bytes = world.bytes(70_000);
+        let attachment = world.upload(&amt, &bytes, 0).await;
+        let sent = world.deliver(&amt, &anna, vec![attachment]).await;
+        world.act_on(&anna, sent, ActType::HandedOver, "").await;
+        world.settings(&anna).await;
+        world.citizen(TrustLevel::Basic, round % 2 == 0).await;
+        if round % 8 == 0 {
+            // A reader in the way keeps the log file from being emptied; the erasure itself stands.
+            let _ = world.app.erase(sent.id).await;
+        }
+    }
+    busy.store(false, Ordering::SeqCst);
+    let sizes = audits.join().unwrap();
+    assert!(sizes > 1, "only one instant was seen");
+    assert!(verify(&world.folder, &Options::default()).await.unwrap().counts.erased_messages > 0);
 }
