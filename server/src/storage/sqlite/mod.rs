@@ -15,8 +15,8 @@ use rusqlite::Connection;
 use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
 use super::{Marks, Query, Row, Sql, Store, StoreError, Tx, Value, Work};
-use connection::{checkpoint, run};
 pub(super) use connection::{ask, failed};
+use connection::{checkpoint, run};
 pub(crate) use migrations::{MIGRATIONS, fetch};
 
 /// Pages in the write-ahead log above which it starts anew: 256 MiB.
