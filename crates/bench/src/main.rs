@@ -2,6 +2,7 @@
 //! real `postfachd` in its own process; every letter is sealed before, every receipt is verified after.
 
 mod acts;
+mod client;
 mod limits;
 mod load;
 mod report;
@@ -40,6 +41,9 @@ struct Options {
     /// Folder for the run's data; it must be on the disk that is to be measured. Removed afterwards.
     #[arg(long, default_value = ".")]
     folder: PathBuf,
+    /// Letters in the mailbox over which the command line client is timed; 0 leaves it out.
+    #[arg(long, default_value_t = 10_000)]
+    inbox: usize,
     /// Seconds for each bare limit.
     #[arg(long, default_value_t = 2)]
     limit_seconds: u64,
@@ -81,7 +85,7 @@ async fn measure(options: &Options, folder: &Path) -> Result<Report> {
 
     let bare = bare_limits(options, folder, &data, &world, size).await?;
     let before = folder_bytes(&data)?;
-    let run = scenarios::Run::new(world, Arc::clone(&letters), &server, options.callers)?;
+    let run = scenarios::Run::new(Arc::clone(&world), Arc::clone(&letters), &server, options.callers)?;
     let mut figures = Vec::new();
     for scenario in scenarios::ALL {
         let figure = run.measure(scenario, &server).await?;
@@ -90,8 +94,12 @@ async fn measure(options: &Options, folder: &Path) -> Result<Report> {
     }
     let grown = folder_bytes(&data)?.saturating_sub(before);
     let peak = server.peak_kib();
+    let client = match options.inbox {
+        0 => Vec::new(),
+        count => client::measure(&world, &data, folder, &server, count).await?,
+    };
     server.stop()?;
-    let audited = audit(data_text, options.messages)?;
+    let audited = audit(data_text, options.messages + options.inbox)?;
     Ok(Report {
         file_system: limits::disk::file_system(folder),
         processors: std::thread::available_parallelism().map_or(1, usize::from),
@@ -104,6 +112,7 @@ async fn measure(options: &Options, folder: &Path) -> Result<Report> {
         server_peak_kib: peak,
         limits: bare,
         scenarios: figures,
+        client,
         audited,
     })
 }

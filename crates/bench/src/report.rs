@@ -69,6 +69,26 @@ impl Figure {
     }
 }
 
+/// One command of the client, as a whole process.
+#[derive(Clone, Debug, Serialize)]
+pub struct Run {
+    /// The command's words.
+    pub name: String,
+    /// From start to end.
+    pub milliseconds: f64,
+    /// Largest resident memory in KiB (VmHWM).
+    pub peak_kib: u64,
+}
+
+impl Run {
+    /// One line of the table.
+    pub fn line(&self) -> String {
+        #[allow(clippy::cast_precision_loss)] // far below 2^52
+        let mebibytes = self.peak_kib as f64 / 1024.0;
+        format!("postfach {:<46} {:>9.1} ms {:>7.1} MiB", self.name, self.milliseconds, mebibytes)
+    }
+}
+
 /// Everything of one run.
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -94,6 +114,9 @@ pub struct Report {
     pub limits: Vec<Figure>,
     /// Scenarios.
     pub scenarios: Vec<Figure>,
+    /// The command line client over one full mailbox.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub client: Vec<Run>,
     /// `audit verify` passed and counted as many messages as were acknowledged.
     pub audited: bool,
 }

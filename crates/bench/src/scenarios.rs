@@ -108,7 +108,8 @@ impl Run {
     }
 }
 
-async fn deliver(
+/// Delivers one letter; its logged event.
+pub async fn deliver(
     world: &World,
     letter: &Letter,
     channel: Channel,

@@ -33,9 +33,7 @@ impl Server {
 
     /// Largest resident memory so far, in KiB.
     pub fn peak_kib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        line.and_then(|l| l.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
+        peak_kib(self.child.id())
     }
 
     /// CPU seconds used so far, at the kernel's 100 ticks a second.
@@ -61,6 +59,13 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Largest resident memory of a process so far, in KiB; 0 when it has ended.
+pub fn peak_kib(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|l| l.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
 }
 
 /// A program beside our own, or the one of that name on the PATH.

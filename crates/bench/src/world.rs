@@ -76,7 +76,7 @@ pub struct Reader {
 pub struct Letter {
     /// Index into the senders.
     pub sender: usize,
-    /// Index into the readers.
+    /// Index into the readers; without meaning for a mailbox outside the world.
     pub reader: usize,
     /// Its id.
     pub message_id: MessageId,
@@ -172,12 +172,27 @@ impl World {
         Ok(world)
     }
 
-    /// Seals `count` letters on all processors, senders and readers in turn.
-    pub fn preseal(self: &Arc<Self>, count: usize) -> Result<Vec<Letter>> {
+    /// Seals `count` letters, senders and readers in turn.
+    pub fn preseal(&self, count: usize) -> Result<Vec<Letter>> {
+        Self::seal_on_all_processors(count, |index, at| {
+            let reader = index % self.readers.len();
+            Ok(Letter { reader, ..self.seal(index, at, &self.readers[reader].chain)? })
+        })
+    }
+
+    /// Seals `count` letters to one mailbox that is not of this world, senders in turn.
+    pub fn preseal_to(&self, mailbox: &Chain, count: usize) -> Result<Vec<Letter>> {
+        Self::seal_on_all_processors(count, |index, at| self.seal(index, at, mailbox))
+    }
+
+    fn seal_on_all_processors(
+        count: usize,
+        seal: impl Fn(usize, Timestamp) -> Result<Letter> + Sync,
+    ) -> Result<Vec<Letter>> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let (world, at) = (self, SystemClock.now());
+        let at = SystemClock.now();
         let seal_share = |share: usize| -> Result<Vec<Letter>> {
-            (share..count).step_by(threads).map(|index| world.seal(index, at)).collect()
+            (share..count).step_by(threads).map(|index| seal(index, at)).collect()
         };
         let shares: Vec<Result<Vec<Letter>>> = std::thread::scope(|scope| {
             let workers: Vec<_> = (0..threads).map(|share| scope.spawn(move || seal_share(share))).collect();
@@ -191,21 +206,21 @@ impl World {
         Ok(letters)
     }
 
-    fn seal(&self, index: usize, at: Timestamp) -> Result<Letter> {
-        let (sender_index, reader_index) = (index % self.senders.len(), index % self.readers.len());
-        let (sender, reader) = (&self.senders[sender_index], &self.readers[reader_index]);
+    fn seal(&self, index: usize, at: Timestamp, mailbox: &Chain) -> Result<Letter> {
+        let sender_index = index % self.senders.len();
+        let sender = &self.senders[sender_index];
         let mut random = [0; 10];
         OsRng.fill_bytes(&mut random);
         let message_id = MessageId::new(Timestamp(at.0 + index as u64 / 8), random);
-        let generation = reader.chain.generation();
+        let generation = mailbox.generation();
         let outer = Outer {
             origin: self.service.origin.clone(),
             message_id,
             sender: sender.party.clone(),
             signer: sender.key.key_id(),
             sender_head: None,
-            recipient: reader.chain.address(),
-            recipient_head: RecipientHead { head: reader.chain.head(), generation: generation.generation },
+            recipient: mailbox.address(),
+            recipient_head: RecipientHead { head: mailbox.head(), generation: generation.generation },
             created_at: at,
             kind: "notice".parse()?,
             regime: LegalRegime::Ao122a,
@@ -221,8 +236,8 @@ impl World {
             body_type: BodyType::TextPlain,
             ..Draft::default()
         };
-        let mailbox = postfach_envelope::hybrid::HybridRecipient::from_bytes(&generation.recipient)?;
-        let recipients = Recipients { mailbox: &mailbox, sender_copy: None };
+        let recipient = postfach_envelope::hybrid::HybridRecipient::from_bytes(&generation.recipient)?;
+        let recipients = Recipients { mailbox: &recipient, sender_copy: None };
         let sealed = seal_message(outer, &draft, &sender.key, recipients)?;
         let submission = Submission {
             outer: Bytes::from(sealed.outer),
@@ -231,7 +246,7 @@ impl World {
             signature: Some(sealed.submission_signature),
             sender_copy: Bytes::new(),
         };
-        Ok(Letter { sender: sender_index, reader: reader_index, message_id, submission })
+        Ok(Letter { sender: sender_index, reader: 0, message_id, submission })
     }
 }
 

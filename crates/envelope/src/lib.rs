@@ -26,4 +26,27 @@ mod vector_tests;
 #[allow(missing_docs, clippy::pedantic)]
 pub mod sealed {
     include!("gen/postfach.sealed.v1.rs");
+
+    use std::fmt;
+
+    /// Without the words of the letter.
+    impl fmt::Debug for Cover {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.debug_struct("Cover").finish_non_exhaustive()
+        }
+    }
+
+    /// Without the words of the letter.
+    impl fmt::Debug for Letter {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.debug_struct("Letter").field("attachments", &self.attachments).finish_non_exhaustive()
+        }
+    }
+
+    /// Without the key and the file's name.
+    impl fmt::Debug for LetterAttachment {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.debug_struct("LetterAttachment").field("plain_len", &self.plain_len).finish_non_exhaustive()
+        }
+    }
 }

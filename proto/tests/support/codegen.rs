@@ -8,13 +8,24 @@ pub struct Package {
     pub protos: &'static str,
     pub out: &'static str,
     services: bool,
+    /// Messages that hold a secret or a letter's words: their `Debug` is written by hand.
+    secret: &'static [&'static str],
 }
 
 /// Every package, in the order of dependency.
 pub const PACKAGES: [Package; 3] = [
-    Package { protos: "postfach/format/v1", out: "crates/domain/src/gen", services: false },
-    Package { protos: "postfach/sealed/v1", out: "crates/envelope/src/gen", services: false },
-    Package { protos: "postfach/v1", out: "proto/src/gen", services: true },
+    Package { protos: "postfach/format/v1", out: "crates/domain/src/gen", services: false, secret: &[] },
+    Package {
+        protos: "postfach/sealed/v1",
+        out: "crates/envelope/src/gen",
+        services: false,
+        secret: &[
+            ".postfach.sealed.v1.Cover",
+            ".postfach.sealed.v1.Letter",
+            ".postfach.sealed.v1.LetterAttachment",
+        ],
+    },
+    Package { protos: "postfach/v1", out: "proto/src/gen", services: true, secret: &[] },
 ];
 
 /// The checkout this crate stands in.
@@ -39,6 +50,7 @@ pub fn generate(root: &Path) -> Result<(), Box<dyn Error>> {
             .build_client(package.services)
             .build_transport(false)
             .emit_rerun_if_changed(false)
+            .skip_debug(package.secret)
             .out_dir(&out);
         if package.services {
             builder = builder

@@ -454,3 +454,12 @@ fn forge_key(envelope: &[u8]) -> crate::EnvelopeKey {
     let mailbox = mailbox();
     age_file::open(envelope, Unlock::Identity(&mailbox), 8192).unwrap().1
 }
+
+#[test]
+fn debug_output_keeps_the_words_and_the_keys() {
+    let forge = Forge::good();
+    let printed = format!("{:?} {:?}", forge.cover, forge.letter);
+    for secret in ["Bescheid", "Hallo", "a.pdf", "8, 8, 8"] {
+        assert!(!printed.contains(secret), "{printed}");
+    }
+}
