@@ -80,6 +80,11 @@ impl ActType {
         })
     }
 
+    /// The act that makes this event, where a party makes it by an act.
+    pub fn of_event(event_type: EventType) -> Option<Self> {
+        Self::ALL.iter().copied().find(|act| act.event_type() == Some(event_type))
+    }
+
     /// The name, for example `CONFIRMED`.
     pub fn as_str(self) -> &'static str {
         self.event_type().map_or("SETTINGS", EventType::as_str)
@@ -361,6 +366,15 @@ mod tests {
             reason: String::new(),
             details: Vec::new(),
         }
+    }
+
+    #[test]
+    fn events_that_a_party_makes_know_their_act() {
+        for act_type in ActType::ALL {
+            let again = act_type.event_type().and_then(ActType::of_event);
+            assert_eq!(again, (*act_type != ActType::Settings).then_some(*act_type));
+        }
+        assert_eq!(ActType::of_event(EventType::Accepted), None);
     }
 
     #[test]

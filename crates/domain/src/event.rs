@@ -3,7 +3,6 @@
 
 use prost::Message as _;
 
-use crate::act::ActType;
 use crate::format;
 use crate::hash::Digest;
 use crate::id::{Address, MessageId, Party};
@@ -96,11 +95,6 @@ impl EventType {
     /// Reads a stage name such as `HANDED_OVER`.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|t| t.as_str() == name)
-    }
-
-    /// The act that makes this event, where a party makes it by an act.
-    pub fn act_type(self) -> Option<ActType> {
-        ActType::ALL.iter().copied().find(|act| act.event_type() == Some(self))
     }
 }
 
@@ -317,8 +311,6 @@ mod tests {
             assert_eq!(EventType::from_wire(event_type.to_wire()), Some(*event_type));
         }
         assert_eq!(EventType::from_wire(0), None);
-        assert_eq!(EventType::HandedOver.act_type(), Some(ActType::HandedOver));
-        assert_eq!(EventType::Accepted.act_type(), None);
     }
 
     #[test]

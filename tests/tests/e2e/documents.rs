@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 
+use postfach_domain::act::ActType;
 use postfach_domain::{decide, event, limits};
 use postfach_tests::repository_root;
 
@@ -45,7 +46,7 @@ fn events_page() -> String {
         let etsi = if event_type.etsi().is_empty() { "own".to_owned() } else { event_type.etsi().join(", ") };
         let by = match event_type {
             event::EventType::Accepted | event::EventType::Refused => "the sender (submission)",
-            _ if event_type.act_type().is_some() => "whoever acts",
+            _ if ActType::of_event(*event_type).is_some() => "whoever acts",
             _ => "the service (checkpoint)",
         };
         writeln!(page, "| `{}` | {etsi} | {by} |", event_type.as_str()).unwrap();

@@ -1,5 +1,6 @@
 //! The rules that hold for every link; those of one operation are in `ops`.
 
+use crate::chain::candidate::Candidate;
 use crate::chain::link::{Link, Op, link_hash};
 use crate::chain::{AppliedLink, Chain, DeviceState, LinkError, RESERVED_FROM_SEQ, RecoveryState};
 use crate::chain::{Generation, ops};
@@ -10,13 +11,6 @@ use crate::id::Origin;
 use crate::limits;
 use crate::pae::context;
 use crate::sign::{PublicKey, signature_of};
-
-/// A link whose common rules hold, on its way into the chain.
-pub(super) struct Candidate<'a> {
-    pub(super) link: &'a Link,
-    pub(super) head: ChainHead,
-    pub(super) by_recovery: bool,
-}
 
 impl Chain {
     /// Verifies a genesis link and opens a chain with it.

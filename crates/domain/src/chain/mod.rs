@@ -3,6 +3,7 @@
 
 mod apply;
 mod build;
+mod candidate;
 mod error;
 mod link;
 mod member;

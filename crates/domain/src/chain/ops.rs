@@ -1,6 +1,6 @@
 //! The rules of each operation of a chain. Each checks everything first and changes the chain only then.
 
-use crate::chain::apply::Candidate;
+use crate::chain::candidate::Candidate;
 use crate::chain::link::{NewGeneration, Op, Proposed};
 use crate::chain::member::{Device, verify_reverse};
 use crate::chain::{

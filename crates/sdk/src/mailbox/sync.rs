@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use postfach_domain::act::Act;
+use postfach_domain::act::{Act, ActType};
 use postfach_domain::authority::AuthorityCert;
 use postfach_domain::event::{Event, EventSigned, EventType};
 use postfach_domain::id::Party;
@@ -209,7 +209,7 @@ impl Mailbox {
                 let key = key.ok_or_else(|| verified.fault("no certificate of the key that withdrew it"))?;
                 verified.check_act(&key.certificate.sign_pub).map(|_| ())
             }
-            kind if kind.act_type().is_some() => self.check_act_of_ours(verified).map(|_| ()),
+            kind if ActType::of_event(kind).is_some() => self.check_act_of_ours(verified).map(|_| ()),
             _ => Ok(()),
         }
     }

@@ -1,6 +1,7 @@
 //! One leaf of the evidence log by itself: commitment, form, columns, act. What depends on other events is in
 //! `history`.
 
+use postfach_domain::act::ActType;
 use postfach_domain::event::{ErasedDetails, Event, EventSigned, EventType, commitment};
 use postfach_domain::hash::Digest;
 use postfach_domain::submission::Hashes;
@@ -154,7 +155,7 @@ fn live(
     hold(row, fits, "the event has not the parts that its type has")?;
     let counted = event.pair_seq == 0 || event.event_type == EventType::Accepted;
     hold(row, counted, "pair_seq stands in an event that is no ACCEPTED")?;
-    if event.event_type.act_type().is_some() {
+    if ActType::of_event(event.event_type).is_some() {
         let checked = check_act(context, keys, row, (index, event), numbers)?;
         (act, consent) = (Some(checked.tag), checked.consent);
     }
