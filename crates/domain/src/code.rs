@@ -13,6 +13,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::hash::Digest;
 use crate::id::Address;
+use crate::id_error::IdError;
 
 /// Bytes of a code.
 pub const CODE_LEN: usize = 15;
@@ -55,11 +56,11 @@ impl CodeId {
 }
 
 impl TryFrom<&[u8]> for CodeId {
-    type Error = crate::id::IdError;
+    type Error = IdError;
 
     fn try_from(bytes: &[u8]) -> Result<Self, Self::Error> {
         let got = bytes.len();
-        bytes.try_into().map(Self).map_err(|_| crate::id::IdError::Length { expected: 32, got })
+        bytes.try_into().map(Self).map_err(|_| IdError::Length { expected: 32, got })
     }
 }
 

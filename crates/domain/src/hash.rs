@@ -4,6 +4,7 @@ use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::id_error::IdError;
 use crate::pae::pae;
 
 /// A SHA-256 digest, 32 bytes.
@@ -62,9 +63,9 @@ impl fmt::Display for Digest {
 }
 
 impl TryFrom<&[u8]> for Digest {
-    type Error = crate::id::IdError;
+    type Error = IdError;
 
     fn try_from(bytes: &[u8]) -> Result<Self, Self::Error> {
-        bytes.try_into().map(Self).map_err(|_| crate::id::IdError::Length { expected: 32, got: bytes.len() })
+        bytes.try_into().map(Self).map_err(|_| IdError::Length { expected: 32, got: bytes.len() })
     }
 }

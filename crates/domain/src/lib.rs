@@ -13,6 +13,7 @@ pub mod event;
 pub mod hash;
 pub mod head;
 pub mod id;
+pub mod id_error;
 pub mod keylog;
 pub mod kit;
 pub mod legal;

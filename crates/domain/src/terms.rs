@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::format;
-use crate::id::IdError;
+use crate::id_error::IdError;
 
 macro_rules! term {
     ($(#[$doc:meta])* $name:ident, $what:literal, { $($(#[$case_doc:meta])* $case:ident = $text:literal,)* }) => {

@@ -2,7 +2,8 @@
 
 use postfach_domain::format::{Party as WireParty, Signed};
 use postfach_domain::hash::Digest;
-use postfach_domain::id::{Address, AttachmentId, AuthorityId, IdError, KeyId, MessageId, Party};
+use postfach_domain::id::{Address, AttachmentId, AuthorityId, KeyId, MessageId, Party};
+use postfach_domain::id_error::IdError;
 use postfach_domain::limits;
 use postfach_domain::outer::TrustLevel;
 
