@@ -2,6 +2,7 @@
 //! proofs and receipts. It does no I/O, takes time and randomness as arguments, and opens no sealed content.
 
 pub mod checkpoint;
+pub mod cosign;
 pub mod follow;
 pub mod hash;
 pub mod head;

@@ -1,12 +1,11 @@
-//! Cosignatures of witnesses (C2SP tlog-cosignature, Ed25519) and the policy of a service card. Talking to witnesses
-//! is not done here.
+//! Cosignatures of witnesses (C2SP tlog-cosignature, Ed25519) and the policy of a service card. Signing as a
+//! witness is in `cosign`; talking to witnesses is not done here.
 
 use std::fmt;
 
-use postfach_domain::sign::{PublicKey, SecretKey};
+use postfach_domain::sign::PublicKey;
 
-use crate::checkpoint::SignedCheckpoint;
-use crate::vkey::{NamedKey, TYPE_COSIGNATURE, VkeyError, signature_line, verify_strict};
+use crate::vkey::{NamedKey, TYPE_COSIGNATURE, VkeyError, verify_strict};
 
 /// The public key of a witness, pinned on the service card as C2SP vkey text of type 04.
 #[derive(Clone, PartialEq, Eq)]
@@ -100,50 +99,16 @@ impl WitnessPolicy {
     }
 }
 
-/// The private key of a witness. Cannot be printed or compared; wiped when dropped.
-pub struct WitnessSigner {
-    key: SecretKey,
-    verifier: WitnessVerifier,
-}
-
-impl WitnessSigner {
-    /// Cosigns as the witness of that name.
-    pub fn new(name: &str, key: SecretKey) -> Result<Self, VkeyError> {
-        let verifier = WitnessVerifier::new(name, key.public())?;
-        Ok(Self { key, verifier })
-    }
-
-    /// The public half.
-    pub fn verifier(&self) -> &WitnessVerifier {
-        &self.verifier
-    }
-
-    /// The checkpoint with this witness's line at its end. The witness checks consistency before; `time` in seconds.
-    pub fn cosign(&self, signed: &SignedCheckpoint, time: u64) -> SignedCheckpoint {
-        use ed25519_dalek::Signer as _;
-        let text = signed.checkpoint.text();
-        let sig = self.key.expose_dalek().sign(&cosigned(&text, time)).to_bytes();
-        let stamped = [time.to_be_bytes().as_slice(), &sig].concat();
-        let line = signature_line(self.verifier.name(), self.verifier.note_key_id(), &stamped);
-        let note = [signed.note.as_slice(), line.as_bytes()].concat();
-        SignedCheckpoint { checkpoint: signed.checkpoint.clone(), note }
-    }
-}
-
-impl fmt::Debug for WitnessSigner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "WitnessSigner({})", self.verifier.vkey())
-    }
-}
-
 /// The message that a witness signs.
-fn cosigned(text: &str, time: u64) -> Vec<u8> {
+pub(crate) fn cosigned(text: &str, time: u64) -> Vec<u8> {
     format!("cosignature/v1\ntime {time}\n{text}").into_bytes()
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use postfach_domain::sign::SecretKey;
+
     use super::*;
 
     fn witness(seed: u8, name: &str) -> WitnessVerifier {

@@ -4,11 +4,15 @@
 //! The segment hashes and their root are pure verification and live in `postfach_domain::segments`.
 
 mod open;
+mod open_error;
 mod seal;
+mod segment_hashes;
 mod verifying;
 
-pub use open::{AttachmentOpenError, SegmentHashes, open_attachment};
+pub use open::open_attachment;
+pub use open_error::AttachmentOpenError;
 pub use seal::{AttachmentSealError, SealedAttachment, seal_attachment};
+pub use segment_hashes::SegmentHashes;
 
 use postfach_domain::hash::Digest;
 use postfach_domain::id::AttachmentId;

@@ -4,7 +4,8 @@ use std::io::{self, BufRead, Read};
 
 use postfach_domain::segments::{SEGMENT_LEN, SegmentRoot, segment_leaf};
 
-use super::open::{AttachmentOpenError, SegmentHashes};
+use super::open_error::AttachmentOpenError;
+use super::segment_hashes::SegmentHashes;
 use super::{Attachment, BUFFER};
 
 /// Reads at most one segment ahead. A wrong segment is an [`io::Error`] that holds an [`AttachmentOpenError`], and none of

@@ -1,13 +1,17 @@
 //! Receipts (docs/spec, section 5): one file that proves one event to anybody who holds the service card, offline.
 //! Here is the file's one spelling; `verify` judges what it says.
 
+mod error;
 mod party;
+mod trust;
 mod verify;
 
 use postfach_domain::{format, limits};
 use prost::Message as _;
 
-pub use self::verify::{ReceiptError, Trust, TrustError, VerifiedReceipt, verify};
+pub use self::error::ReceiptError;
+pub use self::trust::{Trust, TrustError};
+pub use self::verify::{VerifiedReceipt, verify};
 use crate::tlog_proof::{TlogProof, TlogProofError};
 
 /// First bytes of the file: the name and version 1.

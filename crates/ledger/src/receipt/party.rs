@@ -3,7 +3,7 @@
 use postfach_domain::act::Act;
 use postfach_domain::authority::{AuthorityCert, cert_hash};
 use postfach_domain::chain::{Chain, link_hash};
-use postfach_domain::event::{Event, EventSigned};
+use postfach_domain::event::{Event, EventSigned, EventType};
 use postfach_domain::format::{Signature, Signed};
 use postfach_domain::hash::Digest;
 use postfach_domain::head::ChainHead;
@@ -11,7 +11,8 @@ use postfach_domain::id::{Address, KeyId, Party};
 use postfach_domain::outer::Outer;
 use postfach_domain::sign::PublicKey;
 
-use super::verify::{Maker, ReceiptError, Trust, maker};
+use super::error::ReceiptError;
+use super::trust::Trust;
 use super::{Actor, Receipt};
 use crate::checkpoint::VerifiedCheckpoint;
 use crate::leaf::KeyLeaf;
@@ -202,5 +203,34 @@ impl Key<'_> {
             keys_checkpoint: Some(verified),
             key_claim: Some(claim),
         })
+    }
+}
+
+/// Who makes an event of this type.
+enum Maker {
+    /// The sender, by the signature of the submission.
+    Submission,
+    /// The sender, by an act.
+    SenderAct,
+    /// The recipient's mailbox, by an act.
+    RecipientAct,
+    /// The service alone.
+    Service,
+}
+
+fn maker(event_type: EventType) -> Maker {
+    match event_type {
+        EventType::Accepted | EventType::Refused => Maker::Submission,
+        EventType::Withdrawn => Maker::SenderAct,
+        EventType::HandedOver
+        | EventType::Confirmed
+        | EventType::RejectedByRecipient
+        | EventType::Disputed
+        | EventType::Deleted
+        | EventType::Consent
+        | EventType::ConsentRevoked => Maker::RecipientAct,
+        EventType::Notified | EventType::NotificationFailed | EventType::Lapsed | EventType::Erased => {
+            Maker::Service
+        }
     }
 }

@@ -1,143 +1,18 @@
 //! Judges a receipt against a service card: inclusion in both logs, who acted, and that every field says the same. What
 //! nobody can see from the file alone (revocations, time without witnesses) is named in the result, not guessed.
 
-use postfach_domain::act::{Act, ActError};
-use postfach_domain::authority::{AuthorityCert, AuthorityError};
-use postfach_domain::card::ServiceCard;
-use postfach_domain::chain::ChainError;
-use postfach_domain::event::{Event, EventError, EventType, commitment};
-use postfach_domain::id::{Origin, Party};
-use postfach_domain::outer::{Outer, OuterError};
-use postfach_domain::sign::{PublicKey, SignatureError};
+use postfach_domain::act::Act;
+use postfach_domain::authority::AuthorityCert;
+use postfach_domain::event::{Event, commitment};
+use postfach_domain::id::Party;
+use postfach_domain::outer::Outer;
 
-use super::{Receipt, ReceiptFormatError, party};
-use crate::checkpoint::{LogKeys, VerifiedCheckpoint};
+use super::error::ReceiptError;
+use super::trust::Trust;
+use super::{Receipt, party};
+use crate::checkpoint::VerifiedCheckpoint;
 use crate::leaf::EvidenceLeaf;
 use crate::scan::KeyClaim;
-use crate::tlog_proof::TlogProofError;
-use crate::vkey::{LogVerifier, VkeyError};
-use crate::witness::{WitnessPolicy, WitnessVerifier};
-
-/// What the holder of a receipt trusts: the content of the service card.
-#[derive(Clone, Debug)]
-pub struct Trust {
-    /// The deployment.
-    pub origin: Origin,
-    /// The registrar's root key.
-    pub registrar: PublicKey,
-    /// Keys of `<origin>/keys`.
-    pub keys_log: LogKeys,
-    /// Keys of `<origin>/evidence`.
-    pub evidence_log: LogKeys,
-    /// Witnesses in card order.
-    pub witnesses: WitnessPolicy,
-    /// Accept checkpoints with fewer cosignatures than the card asks for; the result says so.
-    pub allow_unwitnessed: bool,
-}
-
-/// Why a service card gives no [`Trust`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TrustError {
-    /// A log or witness key is malformed, weak or of the wrong type.
-    #[error(transparent)]
-    Vkey(#[from] VkeyError),
-    /// A log key whose name is not `<origin>/keys` or `<origin>/evidence`, or one that stands twice.
-    #[error("a log key of the card has a wrong name or stands twice")]
-    LogName,
-    /// A witness that stands twice, or a quorum above their number.
-    #[error("the witness policy of the card cannot be met")]
-    Witnesses,
-}
-
-impl Trust {
-    /// Reads the keys of a verified card. Cosignatures are demanded as the card says.
-    pub fn from_card(card: &ServiceCard) -> Result<Self, TrustError> {
-        let mut former = Vec::with_capacity(card.former_logs.len());
-        for log in &card.former_logs {
-            former.push((LogVerifier::from_vkey(&log.vkey)?, log.final_size));
-        }
-        let names = [card.origin.keys_log(), card.origin.evidence_log()];
-        if former.iter().any(|(key, _)| !names.iter().any(|name| name == key.name())) {
-            return Err(TrustError::LogName);
-        }
-        let keys = |name: &str, current: &str| -> Result<LogKeys, TrustError> {
-            let current = LogVerifier::from_vkey(current)?;
-            let own = former.iter().filter(|(key, _)| key.name() == name).cloned().collect();
-            LogKeys::new(current, own).filter(|keys| keys.name() == name).ok_or(TrustError::LogName)
-        };
-        let policy = &card.witness_policy;
-        let witnesses: Result<Vec<_>, _> =
-            policy.witnesses.iter().map(|vkey| WitnessVerifier::from_vkey(vkey)).collect();
-        let quorum = usize::try_from(policy.quorum).map_err(|_| TrustError::Witnesses)?;
-        Ok(Self {
-            origin: card.origin.clone(),
-            registrar: card.registrar,
-            keys_log: keys(&names[0], &card.keys_log)?,
-            evidence_log: keys(&names[1], &card.evidence_log)?,
-            witnesses: WitnessPolicy::new(witnesses?, quorum).ok_or(TrustError::Witnesses)?,
-            allow_unwitnessed: false,
-        })
-    }
-}
-
-/// Why a receipt proves nothing. Every case is exit 8.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum ReceiptError {
-    /// The file is damaged or no receipt.
-    #[error(transparent)]
-    Format(#[from] ReceiptFormatError),
-    /// The event is not in the evidence log, or its checkpoint is refused.
-    #[error("event in the evidence log: {0}")]
-    Evidence(#[source] TlogProofError),
-    /// The event is in the log and cannot be read.
-    #[error(transparent)]
-    Event(#[from] EventError),
-    /// The outer header is absent, superfluous, or not the one that the event names.
-    #[error("field {0} of the outer header and the event disagree")]
-    OuterMismatch(&'static str),
-    /// The outer header cannot be read.
-    #[error(transparent)]
-    Outer(#[from] OuterError),
-    /// The receipt shows another kind of actor than the event has.
-    #[error("the receipt shows another actor than the event")]
-    Actor,
-    /// The certificate is refused.
-    #[error(transparent)]
-    Certificate(#[from] AuthorityError),
-    /// The certificate is of another deployment, authority, key or time.
-    #[error("the certificate has another {0}")]
-    CertificateMismatch(&'static str),
-    /// The links are no valid chain of the mailbox.
-    #[error(transparent)]
-    Chain(#[from] ChainError),
-    /// The links do not end with the head that was signed.
-    #[error("the chain does not end with the head that was named")]
-    ChainHead,
-    /// The signer is no active device at that head.
-    #[error("the signer is no active device of the mailbox")]
-    KeyNotActive,
-    /// The submission's signature is refused.
-    #[error("signature of the submission: {0}")]
-    Submission(#[source] SignatureError),
-    /// The act is refused.
-    #[error(transparent)]
-    Act(#[from] ActError),
-    /// The act is about something else than the event.
-    #[error("field {0} of the act and the event disagree")]
-    ActMismatch(&'static str),
-    /// The certificate or head link is not in the keys log, or its checkpoint is refused.
-    #[error("key in the keys log: {0}")]
-    KeyProof(#[source] TlogProofError),
-    /// The certificate or head link came into the keys log after the event.
-    #[error("the key came into the keys log after the event")]
-    KeyTooLate,
-    /// The keys checkpoint is older than the event says the keys log was.
-    #[error("the keys checkpoint is older than the event")]
-    KeysCheckpoint,
-    /// The card asks for more cosignatures.
-    #[error("fewer witnesses cosigned than the card asks for")]
-    Unwitnessed,
-}
 
 /// What a receipt proves.
 #[derive(Clone, Debug, PartialEq)]
@@ -237,33 +112,4 @@ impl Receipt {
 
 fn is_witnessed(checkpoint: &VerifiedCheckpoint, trust: &Trust) -> bool {
     checkpoint.cosignatures.len() >= trust.witnesses.quorum().max(1)
-}
-
-/// Who makes an event of this type.
-pub(super) enum Maker {
-    /// The sender, by the signature of the submission.
-    Submission,
-    /// The sender, by an act.
-    SenderAct,
-    /// The recipient's mailbox, by an act.
-    RecipientAct,
-    /// The service alone.
-    Service,
-}
-
-pub(super) fn maker(event_type: EventType) -> Maker {
-    match event_type {
-        EventType::Accepted | EventType::Refused => Maker::Submission,
-        EventType::Withdrawn => Maker::SenderAct,
-        EventType::HandedOver
-        | EventType::Confirmed
-        | EventType::RejectedByRecipient
-        | EventType::Disputed
-        | EventType::Deleted
-        | EventType::Consent
-        | EventType::ConsentRevoked => Maker::RecipientAct,
-        EventType::Notified | EventType::NotificationFailed | EventType::Lapsed | EventType::Erased => {
-            Maker::Service
-        }
-    }
 }

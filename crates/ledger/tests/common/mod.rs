@@ -14,12 +14,13 @@ use postfach_domain::sign::SecretKey;
 use postfach_domain::submission::Hashes;
 use postfach_domain::time::Timestamp;
 use postfach_ledger::checkpoint::{Checkpoint, LogKeys, SignedCheckpoint};
+use postfach_ledger::cosign::WitnessSigner;
 use postfach_ledger::leaf::{EvidenceLeaf, KeyLeaf, commitment};
 use postfach_ledger::receipt::{Actor, Receipt, Trust};
 use postfach_ledger::tlog_proof::TlogProof;
 use postfach_ledger::tree::TreeEdge;
 use postfach_ledger::vkey::LogSigner;
-use postfach_ledger::witness::{WitnessPolicy, WitnessSigner};
+use postfach_ledger::witness::WitnessPolicy;
 
 pub const NOW: Timestamp = Timestamp(1_795_000_000_000);
 pub const SALT: [u8; 32] = [0x5a; 32];
