@@ -1,11 +1,9 @@
 //! The command tree. Texts of `--help` stand in the catalogue (`help`), what a command does in `commands`.
 
-use std::path::PathBuf;
-
 use clap::{Parser, Subcommand};
 
 use crate::commands::{authority, citizen, verify};
-use crate::i18n::Lang;
+use crate::global::Global;
 
 /// A command line.
 #[derive(Debug, Parser)]
@@ -23,28 +21,6 @@ pub struct Cli {
     pub global: Global,
     #[command(subcommand)]
     pub command: Command,
-}
-
-/// Options that every command takes, before or after its name.
-#[derive(Debug, Clone, clap::Args)]
-pub struct Global {
-    #[arg(long, global = true)]
-    pub json: bool,
-    #[arg(long, global = true, value_enum)]
-    pub lang: Option<Lang>,
-    #[arg(long, global = true)]
-    pub no_input: bool,
-    #[arg(long, global = true)]
-    pub screen_reader: bool,
-    #[arg(long, global = true, value_name = "DIR", env = "POSTFACH_HOME")]
-    pub home: Option<PathBuf>,
-    #[arg(long, global = true, value_name = "URL", env = "POSTFACH_SERVER_URL")]
-    pub server_url: Option<String>,
-    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 10,
-          value_parser = clap::value_parser!(u64).range(1..=3600))]
-    pub timeout: u64,
-    #[arg(long, global = true, value_name = "FILE", env = "POSTFACH_PASSPHRASE_FILE")]
-    pub passphrase_file: Option<PathBuf>,
 }
 
 /// Everything that `postfach` does.

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use etcetera::BaseStrategy as _;
 
-use crate::args::Global;
 use crate::exit::Outcome;
+use crate::global::Global;
 use crate::input;
 use crate::output::Output;
 use crate::profile::{Kind, Profile, Unlocked};

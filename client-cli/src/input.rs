@@ -6,8 +6,8 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use crate::args::Global;
 use crate::exit::{Failure, Outcome};
+use crate::global::Global;
 use crate::profile::vault::Passphrase;
 use crate::{fail, t};
 

@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::exit::{Exit, Outcome};
 use crate::help::{Parsed, parse, peek};
 use crate::output::{Output, Report};
-use crate::{commands, fail, i18n};
+use crate::{dispatch, fail, i18n};
 
 /// Runs one command line.
 pub fn run(words: Vec<OsString>) -> Exit {
@@ -29,7 +29,7 @@ fn execute(cli: Cli) -> Exit {
         Ok(runtime) => {
             let outcome = runtime.block_on(async {
                 tokio::select! {
-                    outcome = commands::run(&context, cli.command) => outcome,
+                    outcome = dispatch::run(&context, cli.command) => outcome,
                     _ = tokio::signal::ctrl_c() => Err(fail!(Interrupted, "INTERRUPTED", "interrupted")),
                 }
             });

@@ -1,4 +1,4 @@
-//! One file a command. Here: which one runs.
+//! One file a command, and what several share. Which one runs is in `dispatch`.
 
 pub mod authority;
 pub mod citizen;
@@ -8,53 +8,8 @@ pub mod folder;
 pub mod kit;
 pub mod letter_file;
 pub mod letter_view;
+pub mod message_id;
 pub mod receipts;
 pub mod stages_view;
 pub mod verify;
 mod verify_letter;
-
-use postfach_domain::id::MessageId;
-
-use crate::args::{Attachment, Authority, Command, Keys, Receipt};
-use crate::context::Context;
-use crate::exit::Outcome;
-use crate::fail;
-use crate::output::Report;
-
-/// Runs a command.
-pub async fn run(context: &Context, command: Command) -> Outcome<Report> {
-    match command {
-        Command::Init(args) => citizen::init::run(context, &args).await,
-        Command::Address(args) => citizen::address::run(context, &args),
-        Command::Inbox(args) => citizen::inbox::run(context, &args).await,
-        Command::Sync(args) => citizen::sync::run(context, &args).await,
-        Command::Read(args) => citizen::read::run(context, &args).await,
-        Command::Attachment(Attachment::Save(args)) => citizen::attachment_save::run(context, &args).await,
-        Command::Confirm(args) => citizen::confirm::run(context, &args).await,
-        Command::Dispute(args) => citizen::dispute::run(context, &args).await,
-        Command::Delete(args) => citizen::delete::run(context, &args).await,
-        Command::Receipt(Receipt::Save(args)) => citizen::receipt_save::run(context, &args).await,
-        Command::Verify(args) => verify::run(context, &args),
-        Command::FileKey(args) => citizen::file_key::run(context, &args).await,
-        Command::Raw(args) => citizen::raw::run(context, &args).await,
-        Command::Keys(Keys::Export(args)) => citizen::keys_export::run(context, &args),
-        Command::Authority(command) => run_authority(context, command).await,
-    }
-}
-
-async fn run_authority(context: &Context, command: Authority) -> Outcome<Report> {
-    match command {
-        Authority::Init(args) => authority::init::run(context, &args),
-        Authority::Send(args) => authority::send::run(context, &args).await,
-        Authority::Status(args) => authority::status::run(context, &args).await,
-        Authority::Receipts(args) => authority::receipts::run(context, &args).await,
-        Authority::Withdraw(args) => authority::withdraw::run(context, &args).await,
-    }
-}
-
-/// A message's id as it was typed.
-pub fn message_id(text: &str) -> Outcome<MessageId> {
-    let id: MessageId =
-        text.parse().map_err(|_| fail!(Usage, "MESSAGE_ID_MALFORMED", "message-id-malformed"))?;
-    if id.is_version_7() { Ok(id) } else { Err(fail!(Usage, "MESSAGE_ID_MALFORMED", "message-id-malformed")) }
-}

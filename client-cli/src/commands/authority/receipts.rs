@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::open::Clerk;
-use crate::commands::{message_id, receipts};
+use crate::commands::message_id::message_id;
+use crate::commands::receipts;
 use crate::context::Context;
 use crate::exit::Outcome;
 use crate::output::Report;

@@ -15,7 +15,7 @@ use serde_json::json;
 use super::compose::{compose, digest};
 use super::open::Clerk;
 use crate::clock;
-use crate::commands::message_id;
+use crate::commands::message_id::message_id;
 use crate::commands::stages_view::local;
 use crate::context::Context;
 use crate::exit::{Exit, Failure, Outcome};
@@ -73,7 +73,7 @@ pub async fn run(context: &Context, args: &Args) -> Outcome<Report> {
     let message = compose(context, args, id)?;
     let clerk = Clerk::open(context)?;
     warn_of_waiting(context, &clerk, &id)?;
-    let outgoing = Outgoing::find(&clerk.session.unlocked, id);
+    let outgoing = Outgoing::claim(&clerk.session.unlocked, id)?;
     let digest = digest(&to, &message);
     let entry = match outgoing.stored(&clerk.keys.sign.public())? {
         Some((known, entry)) if known == digest => {

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::open::Clerk;
 use crate::clock;
-use crate::commands::message_id;
+use crate::commands::message_id::message_id;
 use crate::commands::stages_view::StageView;
 use crate::context::Context;
 use crate::exit::Outcome;

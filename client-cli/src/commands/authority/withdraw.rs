@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::open::Clerk;
-use crate::commands::message_id;
+use crate::commands::message_id::message_id;
 use crate::commands::stages_view::local;
 use crate::context::Context;
 use crate::exit::Outcome;

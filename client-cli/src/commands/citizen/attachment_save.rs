@@ -13,8 +13,9 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::open::Owner;
+use crate::commands::folder;
 use crate::commands::letter_view::size;
-use crate::commands::{folder, message_id};
+use crate::commands::message_id::message_id;
 use crate::context::Context;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::{Answer, Page, Report};

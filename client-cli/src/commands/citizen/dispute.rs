@@ -2,7 +2,7 @@
 
 use super::act::act;
 use super::open::Owner;
-use crate::commands::message_id;
+use crate::commands::message_id::message_id;
 use crate::context::Context;
 use crate::exit::Outcome;
 use crate::output::Report;

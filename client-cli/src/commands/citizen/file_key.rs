@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;
 
 use super::open::{Owner, known};
-use crate::commands::message_id;
+use crate::commands::message_id::message_id;
 use crate::context::Context;
 use crate::exit::Outcome;
 use crate::output::{Answer, Page, Report};

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::open::{Owner, known};
-use crate::commands::{folder, message_id};
+use crate::commands::folder;
+use crate::commands::message_id::message_id;
 use crate::context::Context;
 use crate::exit::Outcome;
 use crate::output::{Answer, Page, Report};

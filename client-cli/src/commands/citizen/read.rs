@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::open::Owner;
 use crate::clock;
 use crate::commands::letter_view::LetterView;
-use crate::commands::message_id;
+use crate::commands::message_id::message_id;
 use crate::commands::stages_view::local;
 use crate::context::Context;
 use crate::exit::Outcome;
