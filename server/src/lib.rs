@@ -13,6 +13,7 @@ mod testing;
 
 // Shell: network, calls, operator.
 pub mod admin;
+pub mod args;
 pub mod audit;
 pub mod auth;
 pub mod cli;
@@ -22,6 +23,7 @@ pub mod grpc;
 pub mod http;
 pub mod init;
 pub mod net;
+pub mod output;
 pub mod serve;
 pub mod telemetry;
 

@@ -14,11 +14,12 @@ use serde_json::json;
 
 use super::link::{self, Link, failure};
 use super::request::AuthorityRequest;
-use crate::cli::{AuthorityCommand, Output};
+use crate::args::AuthorityCommand;
 use crate::clock::{Clock as _, SystemClock};
 use crate::deployment::folder::Folder;
 use crate::deployment::{keyfile, open};
 use crate::failure::{Exit, Failure, Outcome};
+use crate::output::Output;
 
 /// Adds or revokes.
 pub async fn run(command: AuthorityCommand, output: Output) -> Outcome<()> {

@@ -4,9 +4,10 @@ use postfach_proto::v1;
 use serde_json::json;
 
 use super::link::{self, failure};
-use crate::cli::{CodeCommand, Output};
+use crate::args::CodeCommand;
 use crate::deployment::folder::Folder;
 use crate::failure::Outcome;
+use crate::output::Output;
 
 /// Makes codes and prints them, this once.
 pub async fn run(command: CodeCommand, output: Output) -> Outcome<()> {

@@ -5,9 +5,10 @@ use postfach_proto::v1;
 use serde_json::json;
 
 use super::link::{self, failure};
-use crate::cli::{DataArgs, Output};
+use crate::args::DataArgs;
 use crate::deployment::folder::Folder;
 use crate::failure::Outcome;
+use crate::output::Output;
 
 /// Erases one message's content.
 pub async fn run(data: &DataArgs, message: MessageId, output: Output) -> Outcome<()> {

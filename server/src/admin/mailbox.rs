@@ -4,9 +4,10 @@ use postfach_proto::v1;
 use serde_json::json;
 
 use super::link::{self, failure};
-use crate::cli::{MailboxCommand, Output};
+use crate::args::MailboxCommand;
 use crate::deployment::folder::Folder;
 use crate::failure::Outcome;
+use crate::output::Output;
 
 /// Suspends a mailbox or lifts the suspension.
 pub async fn run(command: MailboxCommand, output: Output) -> Outcome<()> {

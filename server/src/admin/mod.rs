@@ -11,8 +11,9 @@ mod status;
 #[cfg(test)]
 mod tests;
 
-use crate::cli::{AdminCommand, Output};
+use crate::args::AdminCommand;
 use crate::failure::Outcome;
+use crate::output::Output;
 
 pub use request::AuthorityRequest;
 

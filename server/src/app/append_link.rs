@@ -2,7 +2,7 @@
 //! only one question is left: is its head still the newest?
 
 use postfach_domain::act::time_fits;
-use postfach_domain::chain::{AppliedLink, Chain, Link as ParsedLink, LinkError};
+use postfach_domain::chain::{AppliedLink, Chain, Link as ParsedLink};
 use postfach_domain::decide::{Appended, Refusal, decide_append_link};
 use postfach_domain::format::Signed;
 use postfach_domain::head::ChainHead;
@@ -11,21 +11,11 @@ use postfach_domain::keylog::link_leaf;
 use postfach_domain::time::Timestamp;
 
 use super::get_chain::own_address;
-use super::register::{check_wrap_sizes, put_members, put_wraps};
+use super::links::{check_wrap_sizes, link_error, put_members, put_wraps};
 use super::{App, AppError, Caller, ChainAnswer, Wrap};
 use crate::commit::{Applied, Needs, Operation, WorkingSet};
 use crate::storage::Ask;
 use crate::storage::sql::mailboxes::{self, Link, Mailbox};
-
-/// Which limit a link passes, or which rule it breaks.
-pub(super) fn link_error(rule: LinkError) -> AppError {
-    match rule {
-        LinkError::TooLarge => AppError::Limit("link_bytes"),
-        LinkError::Full => AppError::Limit("chain_links"),
-        LinkError::TooManyDevices => AppError::Limit("devices"),
-        rule => AppError::Refused(Refusal::LinkInvalid { rule }),
-    }
-}
 
 impl App {
     /// Appends one link with its wraps to the caller's chain. The same link again gives the same answer.

@@ -17,6 +17,7 @@ mod get_delivery;
 mod get_receipts;
 mod hand_over;
 mod housekeeping;
+mod links;
 mod list_deliveries;
 mod list_delivery_events;
 mod log_resource;

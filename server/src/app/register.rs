@@ -12,18 +12,17 @@ use postfach_domain::format::Signed;
 use postfach_domain::hash::Digest;
 use postfach_domain::id::{Address, Party};
 use postfach_domain::keylog::link_leaf;
-use postfach_domain::limits;
 use postfach_domain::sign::PublicKey;
 use postfach_domain::terms::TrustLevel;
 use postfach_domain::time::Timestamp;
 
 use super::act_on_message::act_error;
-use super::append_link::link_error;
+use super::links::{check_wrap_sizes, link_error, put_members, put_wraps};
 use super::submit_act::log_consent;
 use super::{App, AppError, Caller, LogName, Register, Registered, Wrap};
 use crate::commit::{Applied, Needs, Operation, WorkingSet};
 use crate::storage::Ask;
-use crate::storage::sql::mailboxes::{Code, Link, Mailbox, Member, Role, WrapRow};
+use crate::storage::sql::mailboxes::{Code, Link, Mailbox};
 use crate::storage::sql::{events, mailboxes as sql};
 
 impl App {
@@ -119,17 +118,6 @@ impl CheckedGenesis {
     }
 }
 
-/// Each wrap is one age file of bounded size.
-pub(super) fn check_wrap_sizes(wraps: &[Wrap]) -> Result<(), AppError> {
-    if wraps.iter().any(|wrap| wrap.sealed.len() > limits::WRAP_LEN) {
-        return Err(AppError::Limit("wrap_bytes"));
-    }
-    if wraps.iter().any(|wrap| wrap.sealed.is_empty()) {
-        return Err(AppError::invalid("wraps.sealed", "empty"));
-    }
-    Ok(())
-}
-
 /// A new mailbox: its GENESIS and wraps.
 #[derive(Debug)]
 pub(super) struct Opening {
@@ -178,33 +166,6 @@ impl Opening {
         put_wraps(set, no, 0, &self.wraps);
         mailbox
     }
-}
-
-/// Writes the members of a chain as they are after its newest link.
-pub(super) fn put_members(set: &mut WorkingSet, chain: &Chain, mailbox: &Mailbox) {
-    let devices = chain.devices().iter().map(|d| {
-        let key = &d.device;
-        (key.key_id, Role::Device, key.sign_pub.to_bytes(), d.from_seq, d.revoked_seq)
-    });
-    let recoveries = chain.recoveries().iter().map(|r| {
-        let key = &r.recovery;
-        (key.key_id, Role::Recovery, key.sign_pub.to_bytes(), r.from_seq, r.replaced_seq)
-    });
-    let seq = chain.head().seq;
-    // Only what the newest link changed.
-    let changed = |added: u32, removed: Option<u32>| added == seq || removed == Some(seq);
-    for (key_id, role, public, added_seq, removed_seq) in devices.chain(recoveries) {
-        if changed(added_seq, removed_seq) {
-            let member = Member { mailbox_no: mailbox.no, key_id, role, public, added_seq, removed_seq };
-            set.members.put((mailbox.address, key_id), member);
-        }
-    }
-}
-
-pub(super) fn put_wraps(set: &mut WorkingSet, mailbox_no: u64, link_seq: u32, wraps: &[Wrap]) {
-    let row =
-        |wrap: &Wrap| WrapRow { mailbox_no, member: wrap.member, link_seq, sealed: wrap.sealed.clone() };
-    set.changes.wraps.extend(wraps.iter().map(row));
 }
 
 /// A registration on its way.

@@ -4,9 +4,10 @@ use postfach_proto::v1;
 
 use super::row::{COLUMNS, Row};
 use crate::admin::link::{self, failure};
-use crate::cli::{DataArgs, ExportFormat, Output};
+use crate::args::{DataArgs, ExportFormat};
 use crate::deployment::folder::Folder;
 use crate::failure::{Exit, Failure, Outcome};
+use crate::output::Output;
 
 /// Prints all deliveries.
 pub async fn run(data: &DataArgs, format: ExportFormat, output: Output) -> Outcome<()> {

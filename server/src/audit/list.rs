@@ -4,9 +4,10 @@ use postfach_proto::v1;
 
 use super::row::Row;
 use crate::admin::link::{self, failure};
-use crate::cli::{ListArgs, Output};
+use crate::args::ListArgs;
 use crate::deployment::folder::Folder;
 use crate::failure::Outcome;
+use crate::output::Output;
 
 /// Prints one line for each delivery, oldest first.
 pub async fn run(args: &ListArgs, output: Output) -> Outcome<()> {

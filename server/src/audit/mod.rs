@@ -6,8 +6,9 @@ mod list;
 mod row;
 pub mod verify;
 
-use crate::cli::{AuditCommand, Output};
+use crate::args::AuditCommand;
 use crate::failure::Outcome;
+use crate::output::Output;
 
 /// Runs one command.
 pub async fn run(command: AuditCommand, output: Output) -> Outcome<()> {

@@ -1,8 +1,6 @@
 //! The command line of `postfachd`: words in, one command run, its answer printed. What the commands do stands in
 //! `init`, `admin` and `audit`.
 
-mod args;
-mod output;
 mod serve;
 
 use std::ffi::OsString;
@@ -11,13 +9,9 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use clap::error::ErrorKind;
 
-pub use args::{
-    AdminCommand, Args, AuditCommand, AuthorityCommand, CodeCommand, Command, DataArgs, ExportFormat,
-    InitArgs, ListArgs, MailboxArgs, MailboxCommand, ServeArgs, VerifyArgs,
-};
-pub use output::Output;
-
+use crate::args::{Args, Command};
 use crate::failure::{Exit, Failure, Outcome};
+use crate::output::Output;
 
 /// Runs one command. `words` begin with the program's name.
 pub fn main(words: impl IntoIterator<Item = OsString>) -> ExitCode {

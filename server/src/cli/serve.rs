@@ -8,14 +8,14 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::args::ServeArgs;
-use super::output::Output;
+use crate::args::ServeArgs;
 use crate::deployment::config::Config;
 use crate::deployment::folder::Folder;
 use crate::deployment::open;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::net::admin_socket;
 use crate::net::tls::{self, Certificate, TlsError};
+use crate::output::Output;
 use crate::serve::{ServeConfig, serve};
 use crate::{clock, telemetry};
 

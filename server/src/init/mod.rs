@@ -16,12 +16,13 @@ use postfach_domain::time::Timestamp;
 use postfach_ledger::vkey::LogVerifier;
 use serde_json::json;
 
-use crate::cli::{InitArgs, Output};
+use crate::args::InitArgs;
 use crate::clock::{Chance, Clock as _, SystemClock, system_chance};
 use crate::deployment::config::Config;
 use crate::deployment::folder::Folder;
 use crate::deployment::{keyfile, open};
 use crate::failure::{Exit, Failure, Outcome};
+use crate::output::Output;
 
 /// Runs the command and says what it made.
 pub async fn run(args: &InitArgs, output: Output) -> Outcome<()> {

@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{Failure, Options, Problem, Report, verify};
-use crate::cli::{Output, VerifyArgs};
+use crate::args::VerifyArgs;
 use crate::deployment::folder::Folder;
 use crate::failure::{Exit, Failure as Ended, Outcome};
+use crate::output::Output;
 
 /// Runs `postfachd audit verify`.
 pub async fn run(args: &VerifyArgs, output: Output) -> Outcome<()> {

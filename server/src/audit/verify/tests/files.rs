@@ -13,11 +13,12 @@ use super::patient::Patient;
 use super::scenario;
 use super::world::World;
 use crate::app::LogName;
+use crate::args::{DataArgs, VerifyArgs};
 use crate::audit::verify::{Failure, Options, Problem, run, verify};
-use crate::cli::{DataArgs, Output, VerifyArgs};
 use crate::deployment::folder::Folder;
 use crate::deployment::keyfile;
 use crate::failure::Exit;
+use crate::output::Output;
 
 async fn problem(folder: &Folder, options: &Options) -> Problem {
     match verify(folder, options).await {
