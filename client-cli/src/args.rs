@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{authority, citizen, verify};
+use crate::commands::{authority, citizen, verify_args};
 use crate::global::Global;
 
 /// A command line.
@@ -38,7 +38,7 @@ pub enum Command {
     Delete(citizen::delete::Args),
     #[command(subcommand, arg_required_else_help = true)]
     Receipt(Receipt),
-    Verify(verify::Args),
+    Verify(verify_args::Args),
     FileKey(citizen::file_key::Args),
     Raw(citizen::raw::Args),
     #[command(subcommand, arg_required_else_help = true)]
@@ -69,7 +69,7 @@ pub enum Keys {
 #[derive(Debug, Subcommand)]
 pub enum Authority {
     Init(authority::init::Args),
-    Send(Box<authority::send::Args>),
+    Send(Box<authority::send_args::Args>),
     Status(authority::status::Args),
     Receipts(authority::receipts::Args),
     Withdraw(authority::withdraw::Args),

@@ -1,42 +1,21 @@
 //! `postfach verify`: checks a receipt, or a letter against one, without network and without an account.
 
-use std::path::PathBuf;
-
 use postfach_domain::card::VerifiedCard;
 use postfach_domain::event::Event;
 use postfach_domain::hash::Digest;
 use postfach_domain::id::Party;
 use postfach_domain::time::Timestamp;
-use postfach_ledger::receipt::{MAX_RECEIPT, Receipt, Trust, VerifiedReceipt};
+use postfach_ledger::receipt::{MAX_RECEIPT, VerifiedReceipt};
 use serde::Serialize;
-use serde_json::json;
 
+use super::receipt_check::{check, trusted_card};
+use super::verify_args::Args;
 use super::verify_letter;
-use crate::connect::{card_from, card_of};
 use crate::context::Context;
 use crate::exit::{Failure, Outcome};
 use crate::input;
 use crate::output::{Answer, Page, Report};
-use crate::profile::{Kind, Profile};
 use crate::{fail, t};
-
-/// `postfach verify`
-#[derive(Debug, clap::Args)]
-#[group(skip)]
-pub struct Args {
-    #[arg(value_name = "FILE", required_unless_present = "letter", conflicts_with = "letter")]
-    pub file: Option<PathBuf>,
-    #[arg(long, value_name = "FILE")]
-    pub service_card: Option<PathBuf>,
-    #[arg(long)]
-    pub allow_unwitnessed: bool,
-    #[arg(long, value_name = "ENVELOPE", requires = "file_key")]
-    pub letter: Option<PathBuf>,
-    #[arg(long, value_name = "KEY|@FILE|-", requires = "letter")]
-    pub file_key: Option<String>,
-    #[arg(long, value_name = "FILE", requires = "letter")]
-    pub receipt: Option<PathBuf>,
-}
 
 /// What a receipt proves.
 #[derive(Debug, Serialize)]
@@ -101,36 +80,6 @@ pub fn run(context: &Context, args: &Args) -> Outcome<Report> {
 /// A file that is longer than any receipt is none.
 fn too_large_is_no_receipt(failure: Failure) -> Outcome<Vec<u8>> {
     if failure.reason == "FILE_TOO_LARGE" { Ok(Vec::new()) } else { Err(failure) }
-}
-
-/// The card that was named, else the one of a profile.
-pub fn trusted_card(context: &Context, args: &Args) -> Outcome<VerifiedCard> {
-    if let Some(path) = &args.service_card {
-        return card_from(path);
-    }
-    for kind in [Kind::Citizen, Kind::Authority] {
-        if let Some(profile) = Profile::find(&context.home(kind)?)? {
-            return card_of(&profile);
-        }
-    }
-    Err(fail!(Usage, "NO_CARD", "verify-no-card"))
-}
-
-/// Judges a receipt: every defect is exit 8.
-pub fn check(bytes: &[u8], card: &VerifiedCard, args: &Args) -> Outcome<VerifiedReceipt> {
-    let mut trust = Trust::from_card(&card.card).map_err(|error| {
-        let cause = error.to_string();
-        fail!(Usage, "CARD_MALFORMED", "card-malformed", file = "service-card.toml")
-            .with_details(json!({ "cause": cause }))
-    })?;
-    trust.allow_unwitnessed = args.allow_unwitnessed;
-    let receipt = Receipt::parse(bytes).map_err(|error| wrong(&error.to_string()))?;
-    receipt.verify(&trust).map_err(|error| wrong(&error.to_string()))
-}
-
-/// A receipt that proves nothing.
-fn wrong(cause: &str) -> Failure {
-    fail!(Evidence, "RECEIPT_WRONG", "receipt-wrong", cause = cause).beside("ok", false)
 }
 
 impl Proven {

@@ -9,7 +9,8 @@ use postfach_ledger::receipt::{MAX_RECEIPT, Receipt};
 use serde::Serialize;
 
 use super::letter_view::LetterView;
-use super::verify::{Args, check, trusted_card};
+use super::receipt_check::{check, trusted_card};
+use super::verify_args::Args;
 use crate::context::Context;
 use crate::exit::Outcome;
 use crate::explain::open_failure;

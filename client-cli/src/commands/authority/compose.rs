@@ -10,7 +10,7 @@ use postfach_domain::limits;
 use postfach_domain::outer::{Kind, LegalRegime, TrustLevel};
 use postfach_sdk::sender::{FileToSend, NewMessage};
 
-use super::send::Args;
+use super::send_args::Args;
 use crate::commands::letter_file::{LetterFile, field, media_type};
 use crate::context::Context;
 use crate::exit::Outcome;

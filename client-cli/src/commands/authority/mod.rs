@@ -5,5 +5,6 @@ pub mod init;
 pub mod open;
 pub mod receipts;
 pub mod send;
+pub mod send_args;
 pub mod status;
 pub mod withdraw;

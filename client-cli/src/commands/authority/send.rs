@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::compose::{compose, digest};
 use super::open::Clerk;
+use super::send_args::Args;
 use crate::clock;
 use crate::commands::message_id::message_id;
 use crate::commands::stages_view::local;
@@ -25,32 +26,6 @@ use crate::profile::files::{create_private_folder, write_atomic};
 use crate::profile::io_failure;
 use crate::profile::outbox::{Outgoing, waiting};
 use crate::{fail, t};
-
-/// `postfach authority send`
-#[derive(Debug, clap::Args)]
-#[group(skip)]
-pub struct Args {
-    #[arg(long, value_name = "ADDRESS")]
-    pub to: String,
-    #[arg(long, value_name = "TEXT", required_unless_present = "letter")]
-    pub subject: Option<String>,
-    #[arg(long, value_name = "TEXT", required_unless_present_any = ["body_file", "letter"])]
-    pub body: Option<String>,
-    #[arg(long, value_name = "FILE", conflicts_with = "body")]
-    pub body_file: Option<PathBuf>,
-    #[arg(long, value_name = "FILE.json")]
-    pub letter: Option<PathBuf>,
-    #[arg(long, value_name = "FILE")]
-    pub attach: Vec<PathBuf>,
-    #[arg(long, value_name = "KIND")]
-    pub kind: Option<String>,
-    #[arg(long, value_name = "REGIME")]
-    pub regime: Option<String>,
-    #[arg(long)]
-    pub confirm: bool,
-    #[arg(long, value_name = "UUID")]
-    pub message_id: Option<String>,
-}
 
 /// A notice that the service accepted.
 #[derive(Debug, Serialize)]
@@ -67,7 +42,9 @@ struct Delivered {
 pub async fn run(context: &Context, args: &Args) -> Outcome<Report> {
     let to: Address = args.to.parse().map_err(|_| fail!(Usage, "ADDRESS_MALFORMED", "address-malformed"))?;
     let id = match &args.message_id {
-        Some(text) => message_id(text)?,
+        Some(text) => {
+            message_id(text).map_err(|_| fail!(Usage, "MESSAGE_ID_MALFORMED", "send-id-malformed"))?
+        }
         None => MessageId::new(clock::now(), clock::rng().r#gen()),
     };
     let message = compose(context, args, id)?;

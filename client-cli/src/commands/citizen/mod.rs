@@ -7,6 +7,7 @@ pub mod confirm;
 pub mod delete;
 pub mod dispute;
 pub mod file_key;
+mod find;
 pub mod inbox;
 pub mod init;
 pub mod keys_export;

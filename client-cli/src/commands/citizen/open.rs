@@ -1,4 +1,4 @@
-//! What every citizen's command begins with: profile, service, mailbox; and how it finds a message and its letter.
+//! What every citizen's command begins with: profile, service, mailbox; and how it opens a letter.
 
 use postfach_domain::event::EventType;
 use postfach_domain::id::MessageId;
@@ -6,8 +6,6 @@ use postfach_sdk::keys::MailboxKeys;
 use postfach_sdk::mailbox::{Mailbox, MessageRecord, OpenedMessage};
 use postfach_sdk::stages::Stage;
 
-use super::sync::sync;
-use crate::clock;
 use crate::connect::Session;
 use crate::context::Context;
 use crate::exit::{Failure, Outcome};
@@ -38,21 +36,6 @@ impl Owner {
     /// The messages that the profile remembers.
     pub fn messages(&self) -> Outcome<Messages<'_>> {
         Messages::load(&self.session.unlocked)
-    }
-
-    /// A message that is there and not deleted; asks the service where this computer does not know it yet, or where its time
-    /// has come.
-    pub async fn find(
-        &self,
-        context: &Context,
-        messages: &mut Messages<'_>,
-        id: &MessageId,
-    ) -> Outcome<Entry> {
-        let now = clock::now().0;
-        if messages.get(id).is_none_or(|entry| entry.not_before > 0 && entry.not_before <= now) {
-            sync(context, self, messages).await?;
-        }
-        known(messages, id)
     }
 
     /// The opened letter: from this computer, or from the service, where the first time signs the hand-over. Tells
