@@ -5,7 +5,9 @@ pub mod app;
 pub mod blobs;
 pub mod clock;
 pub mod commit;
+pub mod evidence;
 mod halves;
+pub mod key_book;
 pub mod logs;
 pub mod storage;
 #[cfg(test)]

@@ -29,12 +29,10 @@ use postfach_ledger::witness::WitnessPolicy;
 use rand::rngs::StdRng;
 use rand::{Rng as _, RngCore as _, SeedableRng as _};
 
-use crate::app::{
-    App, Caller, Checkpoints, Deployment, LogName, Logged, LoggedEvent, OpenError, Register,
-    RegisterAuthority, Submission, Wrap,
-};
+use crate::app::{App, Caller, Deployment, Logged, OpenError, Register, RegisterAuthority, Submission, Wrap};
 use crate::blobs::LocalBlobs;
 use crate::clock::ManualClock;
+use crate::evidence::{Checkpoints, LogName, LoggedEvent};
 use crate::storage::faulty::FaultyStore;
 use crate::storage::{SqliteStore, Store};
 

@@ -9,12 +9,10 @@ use postfach_domain::sign::PublicKey;
 use postfach_domain::submission::Hashes;
 use postfach_ledger::head::HeadStatement;
 
-use super::{
-    App, AppError, AuthorityKey, Checkpoints, LogName, Logged, LoggedChain, LoggedEvent, LoggedStatement,
-    SignedHead,
-};
+use super::{App, AppError, AuthorityKey, Logged, LoggedChain, LoggedStatement, SignedHead};
 use crate::blobs::BlobError;
 use crate::commit::{Operation, Outcome, Rejected};
+use crate::evidence::{Checkpoints, LogName, LoggedEvent};
 use crate::logs::Snapshot;
 use crate::storage::sql::authorities::Statements;
 use crate::storage::sql::events::EventRow;

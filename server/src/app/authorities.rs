@@ -2,7 +2,8 @@
 
 use postfach_domain::id::AuthorityId;
 
-use super::{App, AppError, AuthorityEntry, AuthorityKey, Checkpoints, Page, cursor};
+use super::{App, AppError, AuthorityEntry, AuthorityKey, Page, cursor};
+use crate::evidence::Checkpoints;
 use crate::storage::Ask;
 use crate::storage::sql::authorities;
 

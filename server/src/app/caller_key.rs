@@ -1,75 +1,14 @@
 //! Which public key belongs to a key id of a party, and whether it is active now. Who may do what is decided elsewhere.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use postfach_domain::id::{Address, AuthorityId, KeyId, Party};
 use postfach_domain::sign::PublicKey;
 use postfach_domain::time::Timestamp;
 
-use super::{App, AppError, Caller, CallerKey, KeyRole, Refusal};
-use crate::halves::Halves;
+use super::{App, AppError, Caller, Refusal};
+use crate::key_book::{CallerKey, KeyEntry, KeyRole};
 use crate::storage::sql::mailboxes::Role;
 use crate::storage::sql::{authorities, mailboxes};
 use crate::storage::{Ask, StoreError};
-
-/// Keys in each half of the book.
-const KEYS: usize = 32 * 1024;
-
-/// What is known of one key.
-#[derive(Clone, Copy, Debug)]
-struct KeyEntry {
-    key: CallerKey,
-    /// Validity of a certificate; without end for members of chains.
-    not_before: Timestamp,
-    not_after: Option<Timestamp>,
-    /// Revoked keys stay known, for the signatures they once made.
-    revoked: bool,
-}
-
-impl KeyEntry {
-    fn active(&self, now: Timestamp) -> bool {
-        !self.revoked && now >= self.not_before && self.not_after.is_none_or(|end| now <= end)
-    }
-}
-
-/// Keys looked up lately. The committer strikes out the keys of a party in the same breath in which it commits a change
-/// to them, before anybody is answered, so that a look into the book is as good as one into the database. That holds
-/// because one committer writes the database; with several nodes the book must be emptied by their notices.
-#[derive(Debug)]
-pub struct KeyBook {
-    entries: Mutex<Halves<(Party, KeyId), KeyEntry>>,
-    /// Counts changes, so that a look-up that began before one is not remembered after it.
-    changes: AtomicU64,
-}
-
-impl Default for KeyBook {
-    fn default() -> Self {
-        Self { entries: Mutex::new(Halves::new(KEYS)), changes: AtomicU64::new(0) }
-    }
-}
-
-impl KeyBook {
-    fn lock(&self) -> MutexGuard<'_, Halves<(Party, KeyId), KeyEntry>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Strikes out keys that a commit changed.
-    pub(crate) fn strike(&self, keys: impl IntoIterator<Item = (Party, KeyId)>) {
-        let mut entries = self.lock();
-        for key in keys {
-            self.changes.fetch_add(1, Ordering::SeqCst);
-            entries.remove(&key);
-        }
-    }
-
-    fn remember(&self, key: (Party, KeyId), entry: KeyEntry, seen: u64) {
-        let mut entries = self.lock();
-        if self.changes.load(Ordering::SeqCst) == seen {
-            entries.insert(key, entry);
-        }
-    }
-}
 
 impl App {
     /// For the token layer, on every call: the key if it is active for this issuer now (SPEC 6), whatever its role.
@@ -95,10 +34,10 @@ impl App {
 
     async fn key_entry(&self, party: &Party, key_id: &KeyId) -> Result<Option<KeyEntry>, StoreError> {
         let key = (party.clone(), *key_id);
-        if let Some(entry) = self.keys.lock().get(&key) {
+        if let Some(entry) = self.keys.find(&key) {
             return Ok(Some(entry));
         }
-        let seen = self.keys.changes.load(Ordering::SeqCst);
+        let seen = self.keys.changes();
         let found = match party {
             Party::Mailbox(address) => self.member_entry(*address, *key_id).await?,
             Party::Authority(id) => self.authority_entry(id, *key_id).await?,

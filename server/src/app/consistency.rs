@@ -1,6 +1,7 @@
 //! Checkpoints, and proofs that an older tree is a prefix of a newer one.
 
-use super::{App, AppError, Consistency, ConsistencyProof, LogName};
+use super::{App, AppError, Consistency, ConsistencyProof};
+use crate::evidence::LogName;
 
 /// Sizes of one question.
 const SIZES: usize = 100;

@@ -16,8 +16,9 @@ use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
 use super::answers::check_submission;
-use super::{App, AppError, Caller, Checkpoints, Logged, Submission};
+use super::{App, AppError, Caller, Logged, Submission};
 use crate::commit::{Applied, Needs, Operation, WorkingSet, try_out};
+use crate::evidence::Checkpoints;
 use crate::storage::sql::mailboxes::Mailbox;
 use crate::storage::sql::messages::{Content, Message};
 

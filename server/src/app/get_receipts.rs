@@ -8,7 +8,8 @@ use postfach_domain::head::ChainHead;
 use postfach_domain::id::{Address, MessageId, Party};
 use postfach_domain::outer::Outer;
 
-use super::{App, AppError, Caller, LinkProof, LogName, Receipts, Refusal};
+use super::{App, AppError, Caller, LinkProof, Receipts, Refusal};
+use crate::evidence::LogName;
 use crate::logs::Snapshot;
 use crate::storage::sql::events::{self, EventRow};
 use crate::storage::sql::mailboxes::Link;

@@ -9,7 +9,8 @@ use postfach_domain::id::{MessageId, Party};
 
 use super::act_on_message::ActOnMessage;
 use super::answers::Step;
-use super::{App, AppError, Caller, Checkpoints, HandedOver, LoggedEvent, Refusal};
+use super::{App, AppError, Caller, HandedOver, Refusal};
+use crate::evidence::{Checkpoints, LoggedEvent};
 use crate::storage::sql::messages::{self, Message};
 use crate::storage::{Ask, StoreError};
 

@@ -6,7 +6,8 @@ use postfach_domain::event::EventType;
 use postfach_domain::outer::Outer;
 use postfach_domain::time::Timestamp;
 
-use super::{App, AppError, DeliveryFilter, DeliveryRow, DeliveryStage, LogName, Page, cursor};
+use super::{App, AppError, DeliveryFilter, DeliveryRow, DeliveryStage, Page, cursor};
+use crate::evidence::LogName;
 use crate::storage::Ask;
 use crate::storage::sql::messages::{self, Message};
 use crate::storage::sql::{authorities, events};

@@ -2,7 +2,8 @@
 
 use postfach_domain::id::Party;
 
-use super::{App, AppError, Caller, DeliveryEvents, LogName, cursor};
+use super::{App, AppError, Caller, DeliveryEvents, cursor};
+use crate::evidence::LogName;
 use crate::storage::sql::{authorities, events};
 use crate::storage::{Ask, StoreError};
 

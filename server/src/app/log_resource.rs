@@ -4,7 +4,8 @@ use postfach_domain::hash::Digest;
 use postfach_ledger::leaf::EvidenceLeaf;
 use postfach_ledger::tile::{BundleCoord, Resource, encode_bundle};
 
-use super::{App, AppError, LogName};
+use super::{App, AppError};
+use crate::evidence::LogName;
 use crate::logs::Snapshot;
 use crate::storage::sql::logs;
 use crate::storage::{Ask, StoreError};

@@ -11,10 +11,12 @@ use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
 use super::housekeeping::Housekeeping;
-use super::{App, Deployment, KeyBook, LogName};
+use super::{App, Deployment};
 use crate::blobs::BlobStore;
 use crate::clock::{Chance, Clock};
 use crate::commit::{Committer, Parts};
+use crate::evidence::LogName;
+use crate::key_book::KeyBook;
 use crate::logs::{KeptCheckpoints, KeptError, LogView, Snapshot};
 use crate::storage::sql::logs::{self, Head, Heads};
 use crate::storage::{Ask, Store, StoreError};

@@ -1,6 +1,7 @@
 //! Counts for the operator.
 
-use super::{App, AppError, LogName, Status};
+use super::{App, AppError, Status};
+use crate::evidence::LogName;
 use crate::storage::Ask;
 use crate::storage::sql::{mailboxes, messages};
 

@@ -9,7 +9,8 @@ use postfach_domain::id::Party;
 use postfach_domain::limits;
 
 use super::get_chain::own_address;
-use super::{App, AppError, Caller, LogName, LoggedEvent, SignedHead, SyncItem, SyncPage, cursor};
+use super::{App, AppError, Caller, SignedHead, SyncItem, SyncPage, cursor};
+use crate::evidence::{LogName, LoggedEvent};
 use crate::logs::Snapshot;
 use crate::storage::Ask;
 use crate::storage::sql::events::{self, EventRow};

@@ -5,10 +5,11 @@ use postfach_domain::format::{Signature, Signed};
 use postfach_domain::hash::Digest;
 use postfach_domain::head::ChainHead;
 use postfach_domain::id::{Address, AttachmentId, AuthorityId, KeyId, MessageId, Party};
-use postfach_domain::sign::PublicKey;
 use postfach_domain::terms::{LegalRegime, TrustLevel};
 use postfach_domain::time::Timestamp;
 use postfach_ledger::hash::Hash;
+
+use crate::evidence::{Checkpoints, LoggedEvent};
 
 /// Who calls: the issuer and the key of a verified token.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -17,57 +18,6 @@ pub struct Caller {
     pub party: Party,
     /// `kid` of the token.
     pub key_id: KeyId,
-}
-
-/// What a key may be used for in a token (SPEC 6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeyRole {
-    /// A device of a mailbox.
-    Device,
-    /// The current recovery key: GetChain, GetWraps and AppendLink only.
-    Recovery,
-    /// A certified key of an authority.
-    Authority,
-}
-
-/// An active key, as the token layer needs it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CallerKey {
-    /// The key that must have signed the token.
-    pub public: PublicKey,
-    /// What it may do.
-    pub role: KeyRole,
-}
-
-/// Which of the two logs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum LogName {
-    /// `<origin>/keys`: links, certificates, revocations.
-    Keys,
-    /// `<origin>/evidence`: commitments of events.
-    Evidence,
-}
-
-/// The newest signed checkpoints (C2SP signed notes); every proof of one answer is under these.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Checkpoints {
-    /// Of the keys log.
-    pub keys: Vec<u8>,
-    /// Of the evidence log.
-    pub evidence: Vec<u8>,
-}
-
-/// One event with its proof.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LoggedEvent {
-    /// Encoded event; empty when erased.
-    pub event: Vec<u8>,
-    /// 32 bytes; empty when erased.
-    pub salt: Vec<u8>,
-    /// Position in the evidence log.
-    pub index: u64,
-    /// Audit path under the answer's evidence checkpoint.
-    pub inclusion: Vec<Hash>,
 }
 
 /// A certificate or revocation with its proof.

@@ -10,8 +10,9 @@ use http::header::AUTHORIZATION;
 
 use super::token::TokenError;
 use super::verifier::{AuthError, Verifier};
-use crate::app::{App, KeyRole};
+use crate::app::App;
 use crate::grpc::status;
+use crate::key_book::KeyRole;
 
 /// Our services; health and reflection are not among them.
 const OWN: &str = "/postfach.v1.";

@@ -7,7 +7,8 @@ use postfach_domain::time::Timestamp;
 
 use super::cache::TokenCache;
 use super::token::{ParsedToken, TokenError, verify_signature};
-use crate::app::{App, AppError, Caller, CallerKey, KeyRole};
+use crate::app::{App, AppError, Caller};
+use crate::key_book::{CallerKey, KeyRole};
 
 /// Which keys are active now. Asked on every call, so that revoking a key works at once.
 pub trait KeyDirectory: Send + Sync + 'static {

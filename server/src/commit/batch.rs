@@ -13,8 +13,8 @@ use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
 use super::{Applied, CLOCK_TOLERANCE_MS, Needs, Operation, Outcome, Parts, Rejected, WorkingSet, changes};
-use crate::app::{Checkpoints, LogName, LoggedEvent};
 use crate::clock::Clock;
+use crate::evidence::{Checkpoints, LogName, LoggedEvent};
 use crate::logs::Snapshot;
 use crate::storage::sql::logs::{self, Head, Heads};
 use crate::storage::{Query, Store, StoreError, Tx};

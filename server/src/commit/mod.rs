@@ -21,8 +21,9 @@ use postfach_ledger::hash::Hash;
 use postfach_ledger::vkey::LogSigner;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::app::{Checkpoints, KeyBook, LoggedEvent};
 use crate::clock::{Chance, Clock};
+use crate::evidence::{Checkpoints, LoggedEvent};
+use crate::key_book::KeyBook;
 use crate::logs::LogView;
 use crate::storage::{Store, StoreError};
 pub use needs::Needs;

@@ -11,7 +11,8 @@ use postfach_domain::event::{Event, EventType};
 use postfach_domain::hash::Digest;
 use postfach_ledger::tree::TreeEdge;
 
-use crate::app::{AppError, Caller, LogName, Submission};
+use crate::app::{AppError, Caller, Submission};
+use crate::evidence::LogName;
 use crate::storage::faulty::Fault;
 use crate::storage::sql::{events, logs, mailboxes};
 use crate::storage::{Ask, Store};

@@ -5,7 +5,7 @@ use postfach_domain::outer::LegalRegime;
 use postfach_ledger::hash::Hash;
 use postfach_proto::v1;
 
-use crate::app;
+use crate::{app, evidence};
 
 fn hashes(path: Vec<Hash>) -> Vec<Vec<u8>> {
     path.into_iter().map(|hash| hash.as_bytes().to_vec()).collect()
@@ -32,8 +32,8 @@ macro_rules! answer {
 }
 
 // `From` between two foreign types is not ours to write, but every source below is our own.
-answer!(app::Checkpoints => v1::Checkpoints, |c| Self { keys: c.keys, evidence: c.evidence });
-answer!(app::LoggedEvent => v1::LoggedEvent, |e| Self {
+answer!(evidence::Checkpoints => v1::Checkpoints, |c| Self { keys: c.keys, evidence: c.evidence });
+answer!(evidence::LoggedEvent => v1::LoggedEvent, |e| Self {
     event: e.event,
     salt: e.salt,
     index: e.index,

@@ -9,7 +9,8 @@ use tonic::{Request, Response, Status};
 
 use super::caller;
 use super::status::{from_app, from_field};
-use crate::app::{App, LogName};
+use crate::app::App;
+use crate::evidence::LogName;
 
 /// See the module.
 pub struct Evidence(pub Arc<App>);

@@ -10,7 +10,8 @@ use http::StatusCode;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE};
 use postfach_ledger::tile::Resource;
 
-use crate::app::{App, LogName};
+use crate::app::App;
+use crate::evidence::LogName;
 
 /// A full tile never changes.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";

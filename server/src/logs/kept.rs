@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::{LogView, Snapshot};
-use crate::app::LogName;
+use crate::evidence::LogName;
 use crate::storage::StoreError;
 
 const NAMES: [(LogName, &str); 2] = [(LogName::Keys, "keys"), (LogName::Evidence, "evidence")];

@@ -12,7 +12,7 @@ use postfach_ledger::tile::{TileCoord, TileData};
 use postfach_ledger::tree::TreeEdge;
 use tokio::sync::watch;
 
-use crate::app::{Checkpoints, LogName};
+use crate::evidence::{Checkpoints, LogName};
 use crate::halves::Halves;
 use crate::storage::sql::logs::{self, Head, Heads};
 use crate::storage::{Ask, Query, Store, StoreError};

@@ -15,7 +15,7 @@ use super::sql::logs::{self, Head, Heads};
 use super::sql::mailboxes::{self, Mailbox, Member, Role};
 use super::sql::messages::{self, ActRow};
 use super::{Ask, SqliteStore, Store, StoreError, Tx};
-use crate::app::LogName;
+use crate::evidence::LogName;
 
 async fn check(store: Arc<dyn Store>) {
     what_is_committed_is_seen_by_all(&*store).await;

@@ -8,7 +8,8 @@ use postfach_domain::sign::SecretKey;
 use postfach_ledger::hash::leaf_hash;
 
 use super::{field, refusal};
-use crate::app::{AppError, Caller, DeliveryFilter, LogName, OpenError, RegisterAuthority};
+use crate::app::{AppError, Caller, DeliveryFilter, OpenError, RegisterAuthority};
+use crate::evidence::LogName;
 use crate::logs::KeptError;
 use crate::storage::Ask;
 use crate::storage::sql::events;

@@ -8,7 +8,8 @@ use postfach_domain::sign::SecretKey;
 use postfach_ledger::head::HeadStatement;
 
 use super::refusal;
-use crate::app::{AppError, Caller, ChainAnswer, LogName, Wrap};
+use crate::app::{AppError, Caller, ChainAnswer, Wrap};
+use crate::evidence::LogName;
 use crate::testing::{Mailbox, ORIGIN, World, log_keys, message_ref};
 
 fn add_device(world: &World, mailbox: &Mailbox, key: &SecretKey) -> Signed {

@@ -8,7 +8,8 @@ use postfach_domain::id::Party;
 use postfach_domain::terms::TrustLevel;
 
 use super::{field, refusal};
-use crate::app::{AppError, Caller, LogName, Submission};
+use crate::app::{AppError, Caller, Submission};
+use crate::evidence::LogName;
 use crate::testing::{self, Mailbox, World, message_ref, size};
 
 #[tokio::test]

@@ -7,7 +7,8 @@ use postfach_ledger::proof::verify_consistency;
 use postfach_ledger::tile::{BundleCoord, Resource, TileCoord, TileData, decode_bundle};
 
 use super::field;
-use crate::app::{AppError, LogName};
+use crate::app::AppError;
+use crate::evidence::LogName;
 use crate::testing::{World, message_ref, size};
 
 #[tokio::test]

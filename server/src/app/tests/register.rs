@@ -7,7 +7,9 @@ use postfach_domain::terms::TrustLevel;
 use postfach_ledger::hash::leaf_hash;
 
 use super::{field, refusal};
-use crate::app::{AppError, KeyRole, LogName};
+use crate::app::AppError;
+use crate::evidence::LogName;
+use crate::key_book::KeyRole;
 use crate::testing::{Mailbox, World, size};
 
 #[tokio::test]

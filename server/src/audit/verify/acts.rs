@@ -8,22 +8,11 @@ use postfach_domain::id::{ActId, AuthorityId};
 
 use super::facts::{Context, Keys};
 use super::problem::{Checked, bad, hold};
+use super::tags::half;
 use crate::storage::audit::Record;
 
 /// Stands for one row of `act`: half a hash over all its columns.
 pub type ActTag = [u8; 16];
-
-/// The first half of a hash: enough to compare by, where whole ones would only cost memory.
-pub fn half(digest: &Digest) -> [u8; 16] {
-    let mut half = [0; 16];
-    half.copy_from_slice(&digest.0[..16]);
-    half
-}
-
-/// Stands for a commitment in comparisons: half of a hash over all of it.
-pub fn tag_of(commitment: &Digest) -> [u8; 16] {
-    half(&Digest::of(commitment.as_bytes()))
-}
 
 /// The tag of an act; `event` is `None` for settings.
 pub fn act_tag(act_id: &ActId, actor_no: u64, body_hash: &Digest, event: Option<u64>) -> ActTag {

@@ -4,15 +4,15 @@
 use postfach_domain::act::ActType;
 use postfach_domain::event::{ErasedDetails, Event, EventSigned, EventType, commitment};
 use postfach_domain::hash::Digest;
-use postfach_domain::submission::Hashes;
 use postfach_domain::time::Timestamp;
 use postfach_ledger::hash::Hash;
 use postfach_ledger::leaf::EvidenceLeaf;
 
-use super::acts::{ActTag, ConsentAct, Numbers, check_act, half, tag_of};
+use super::acts::{ActTag, ConsentAct, Numbers, check_act};
 use super::facts::{Context, Keys};
 use super::message::MessageFacts;
 use super::problem::{Checked, bad, hold};
+use super::tags::{half_of, tag_of};
 use crate::storage::audit::Record;
 
 /// What one leaf comes to.
@@ -55,11 +55,6 @@ pub struct Live {
     pub consent: Option<ConsentAct>,
     /// What it erased.
     pub erased: Option<ErasedDetails>,
-}
-
-/// Half a hash over the three hashes of a message.
-pub fn half_of(hashes: &Hashes) -> [u8; 16] {
-    half(&Digest::of_parts(&[hashes.outer.as_bytes(), hashes.cover.as_bytes(), hashes.letter.as_bytes()]))
 }
 
 /// Checks one row; answers the event itself too, for the message that begins with it.

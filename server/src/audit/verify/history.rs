@@ -4,10 +4,9 @@
 use std::collections::{HashMap, HashSet};
 
 use postfach_domain::event::EventType;
-use postfach_domain::hash::Digest;
 use postfach_domain::time::Timestamp;
 
-use super::acts::{ActTag, ConsentAct, tag_of};
+use super::acts::{ActTag, ConsentAct};
 use super::event::{EventFacts, Live};
 use super::message::MessageFacts;
 use super::problem::{Checked, Failure, bad_at};
@@ -141,7 +140,7 @@ impl History {
         let (sender, recipient) =
             numbers.ok_or_else(|| wrong(index, "a message has no sender or recipient"))?;
         if let Some(live) = live {
-            first_is_sound(live).map_err(|what| wrong(index, what))?;
+            first_is_sound(live.event_type, live.prev).map_err(|what| wrong(index, what))?;
         } else {
             // Nothing signed says when it came; it must fit between its neighbours all the same.
             let row = format!("no={index}");
@@ -255,9 +254,4 @@ impl State {
             None => self.erased += 1,
         }
     }
-}
-
-/// Stands for the commitment that a first event names.
-pub fn no_commitment() -> [u8; 16] {
-    tag_of(&Digest::ZERO)
 }

@@ -10,11 +10,11 @@ use postfach_domain::submission::Hashes;
 use postfach_domain::time::Timestamp;
 use prost::Message as _;
 
-use super::acts::{Numbers, tag_of};
-use super::event::half_of;
+use super::acts::Numbers;
 use super::facts::{Context, Keys};
 use super::problem::{Checked, bad, hold};
 use super::stages::Stages;
+use super::tags::{half_of, tag_of};
 use crate::blobs::BlobKey;
 use crate::storage::audit::Record;
 

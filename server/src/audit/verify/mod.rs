@@ -25,6 +25,7 @@ mod report;
 mod rest;
 mod run;
 mod stages;
+mod tags;
 mod tree;
 
 #[cfg(test)]

@@ -3,9 +3,7 @@
 use postfach_domain::event::EventType;
 use postfach_domain::hash::Digest;
 
-use super::acts::half;
-use super::event::Live;
-use super::history::no_commitment;
+use super::tags::{half, no_commitment};
 
 /// A list of events, by a hash over it. `message.events` spells it out: u8 type and u64 index each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,12 +33,12 @@ pub fn bit(event_type: EventType) -> u32 {
     1u32.checked_shl(event_type.to_wire().unsigned_abs()).unwrap_or_default()
 }
 
-/// May this event begin a message?
-pub fn first_is_sound(live: &Live) -> Result<(), &'static str> {
-    if !matches!(live.event_type, EventType::Accepted | EventType::Refused) {
+/// May this event begin a message? `prev` stands for the commitment that it follows.
+pub fn first_is_sound(event_type: EventType, prev: [u8; 16]) -> Result<(), &'static str> {
+    if !matches!(event_type, EventType::Accepted | EventType::Refused) {
         return Err("a message begins with an event that is neither ACCEPTED nor REFUSED");
     }
-    if live.prev != no_commitment() {
+    if prev != no_commitment() {
         return Err("the first event of a message names a commitment before it");
     }
     Ok(())

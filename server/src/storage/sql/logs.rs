@@ -5,7 +5,7 @@ use postfach_domain::time::Timestamp;
 use postfach_ledger::hash::Hash;
 use postfach_ledger::tile::{TileCoord, TileData};
 
-use crate::app::LogName;
+use crate::evidence::LogName;
 use crate::storage::{InList, ManyRows, Query, Row, StoreError, Tx, Value};
 
 /// Where a log stands.

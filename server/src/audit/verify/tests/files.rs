@@ -12,11 +12,11 @@ use postfach_ledger::vkey::LogSigner;
 use super::patient::Patient;
 use super::scenario;
 use super::world::World;
-use crate::app::LogName;
 use crate::args::{DataArgs, VerifyArgs};
 use crate::audit::verify::{Failure, Options, Problem, run, verify};
 use crate::deployment::folder::Folder;
 use crate::deployment::keyfile;
+use crate::evidence::LogName;
 use crate::failure::Exit;
 use crate::output::Output;
 
