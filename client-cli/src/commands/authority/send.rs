@@ -42,9 +42,7 @@ struct Delivered {
 pub async fn run(context: &Context, args: &Args) -> Outcome<Report> {
     let to: Address = args.to.parse().map_err(|_| fail!(Usage, "ADDRESS_MALFORMED", "address-malformed"))?;
     let id = match &args.message_id {
-        Some(text) => {
-            message_id(text).map_err(|_| fail!(Usage, "MESSAGE_ID_MALFORMED", "send-id-malformed"))?
-        }
+        Some(text) => message_id(text)?,
         None => MessageId::new(clock::now(), clock::rng().r#gen()),
     };
     let message = compose(context, args, id)?;
