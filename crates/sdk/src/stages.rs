@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 use postfach_domain::act::{Act, reason};
 use postfach_domain::event::{Event, EventSigned, EventType};
-use postfach_domain::legal::{Facts, Legal, RuleSet, deemed_served};
+use postfach_domain::legal::{Dispute, Facts, Legal, RuleSet, deemed_served};
 use postfach_domain::terms::LegalRegime;
 use postfach_domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -68,9 +68,12 @@ pub fn facts(stages: &[Stage]) -> Facts {
             Some(EventType::Notified) => facts.notified = facts.notified.or(Some(at)),
             Some(EventType::NotificationFailed) => facts.notification_failed = true,
             Some(EventType::HandedOver) => facts.handed_over = facts.handed_over.or(Some(at)),
-            Some(EventType::RejectedByRecipient) => facts.disputed = true,
-            Some(EventType::Disputed) => facts.disputed |= stage.reason == reason::LETTER_NOT_RECEIVED,
-            Some(EventType::Confirmed) => facts.disputed = false,
+            Some(EventType::RejectedByRecipient) => facts.dispute = Dispute::LetterMissing,
+            Some(EventType::Disputed) if stage.reason == reason::LETTER_NOT_RECEIVED => {
+                facts.dispute = Dispute::LetterMissing;
+            }
+            Some(EventType::Disputed) => facts.dispute = facts.dispute.max(Dispute::Stated),
+            Some(EventType::Confirmed) => facts.dispute = Dispute::None,
             Some(EventType::Withdrawn) => facts.withdrawn = true,
             _ => {}
         }
@@ -116,14 +119,18 @@ mod tests {
         let facts = facts(&all);
         assert_eq!((facts.accepted.0, facts.available.0), (10, 15));
         assert_eq!((facts.notified, facts.handed_over), (Some(Timestamp(12)), Some(Timestamp(20))));
-        assert!(facts.disputed && !facts.notification_failed && !facts.withdrawn);
+        assert!(facts.dispute == Dispute::LetterMissing && !facts.notification_failed && !facts.withdrawn);
         let confirmed: Vec<_> = all.into_iter().chain([stage("CONFIRMED", 30, "")]).collect();
-        assert!(!super::facts(&confirmed).disputed);
+        assert_eq!(super::facts(&confirmed).dispute, Dispute::None);
     }
 
     #[test]
-    fn another_dispute_does_not_touch_the_hand_over() {
-        assert!(!facts(&[stage("DISPUTED", 1, "NOT_RECEIVED")]).disputed);
+    fn another_dispute_is_told_and_does_not_touch_the_hand_over() {
+        assert_eq!(facts(&[stage("DISPUTED", 1, "NOT_RECEIVED")]).dispute, Dispute::Stated);
+    }
+
+    #[test]
+    fn a_failed_notification_is_a_fact() {
         assert!(facts(&[stage("NOTIFICATION_FAILED", 1, "")]).notification_failed);
     }
 }

@@ -2,7 +2,6 @@
 
 use postfach_domain::event::EventType;
 use postfach_domain::time::Timestamp;
-use postfach_sdk::stages::facts;
 use serde::Serialize;
 
 use super::open::Owner;
@@ -107,7 +106,7 @@ impl Item {
             deemed_served_if_holiday: date.and_then(|date| date.if_holiday).map(|date| date.to_string()),
             confirmation_requested: entry.confirmation_requested,
             confirmed: entry.has(EventType::Confirmed),
-            disputed: facts(&entry.stages).disputed || entry.has(EventType::Disputed),
+            disputed: entry.has(EventType::Disputed) || entry.has(EventType::RejectedByRecipient),
             withdrawn: entry.has(EventType::Withdrawn),
             lapsed: entry.has(EventType::Lapsed),
             erased: entry.erased,

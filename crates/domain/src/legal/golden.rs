@@ -111,7 +111,10 @@ fn retrieval_counts_and_lapses() {
     let lapsed = served(&waiting, last.plus_ms(1000));
     assert_eq!((lapsed.standing, lapsed.deemed_served), (Standing::Lapsed, None), "J: lapsed");
 
-    let disputed = Facts { disputed: true, ..facts };
+    let told = served(&Facts { dispute: Dispute::Stated, ..facts }, noon("2026-11-28"));
+    assert_eq!((told.standing, told.deemed_served.map(|d| d.date)), (Standing::Served, Some(date)));
+    assert!(told.reasons.contains(&Reason::DisputeStands), "both sides are told");
+    let disputed = Facts { dispute: Dispute::LetterMissing, ..facts };
     assert_eq!(served(&disputed, noon("2026-11-28")).standing, Standing::Disputed);
     assert_eq!(served(&disputed, noon("2026-11-28")).deemed_served, None);
 }

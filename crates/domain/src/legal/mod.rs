@@ -14,7 +14,7 @@ mod golden;
 pub use calendar::{Period, PeriodError, next_working_day, period_end};
 pub use holidays::{Holiday, holiday};
 pub use rules::{Rule, RuleSet, RuleSetError, Trigger};
-pub use served::{Facts, Legal, Reason, Standing, deemed_served};
+pub use served::{Dispute, Facts, Legal, Reason, Standing, deemed_served};
 
 use jiff::civil::Date;
 

@@ -22,10 +22,22 @@ pub struct Facts {
     pub notification_failed: bool,
     /// HANDED_OVER.
     pub handed_over: Option<Timestamp>,
-    /// DISPUTED{LETTER_NOT_RECEIVED} or REJECTED_BY_RECIPIENT, and no CONFIRMED after it.
-    pub disputed: bool,
+    /// What the recipient objected, and no CONFIRMED after it.
+    pub dispute: Dispute,
     /// WITHDRAWN.
     pub withdrawn: bool,
+}
+
+/// What the recipient objected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Dispute {
+    /// Nothing.
+    #[default]
+    None,
+    /// DISPUTED: both sides are told, the date stays as the evidence has it.
+    Stated,
+    /// DISPUTED{LETTER_NOT_RECEIVED} or REJECTED_BY_RECIPIENT: no date rests on the hand-over.
+    LetterMissing,
 }
 
 /// Where the notice stands in law.
@@ -132,7 +144,7 @@ fn from_trigger(
         Trigger::Provision => {
             let day = local_date(facts.available.max(facts.accepted))?;
             reasons.push(Reason::ProvidedOn(day));
-            if facts.disputed {
+            if facts.dispute > Dispute::None {
                 reasons.push(Reason::DisputeStands);
             }
             Some((Standing::Served, Some(count(rule, day, ags, reasons)?)))
@@ -153,7 +165,7 @@ fn from_notification(rule: &Rule, facts: &Facts, ags: &str, reasons: &mut Vec<Re
     };
     let day = local_date(notified)?;
     reasons.push(Reason::NotifiedOn(day));
-    if facts.disputed {
+    if facts.dispute > Dispute::None {
         reasons.push(Reason::DisputeStands);
     }
     Some((Standing::Served, Some(count(rule, day, ags, reasons)?)))
@@ -169,8 +181,10 @@ fn from_hand_over(
     if let Some(handed_over) = facts.handed_over {
         let day = local_date(handed_over)?;
         reasons.push(Reason::HandedOverOn(day));
-        if facts.disputed {
+        if facts.dispute > Dispute::None {
             reasons.push(Reason::DisputeStands);
+        }
+        if facts.dispute == Dispute::LetterMissing {
             return Some((Standing::Disputed, None));
         }
         return Some((Standing::Served, Some(count(rule, day, ags, reasons)?)));
