@@ -126,6 +126,7 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
     let (file, reason) = (path.display().to_string(), error.to_string());
     match error.kind() {
         io::ErrorKind::NotFound => fail!(NotFound, "FILE_NOT_FOUND", "file-not-found", file = file.as_str()),
+        io::ErrorKind::IsADirectory => fail!(Usage, "FILE_IS_FOLDER", "file-is-folder", file = file.as_str()),
         io::ErrorKind::InvalidData => fail!(Usage, "FILE_NOT_TEXT", "file-not-text", file = file.as_str()),
         _ => fail!(Other, "FILE", "file-failed", file = file.as_str(), error = reason.as_str()),
     }

@@ -4,15 +4,18 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use postfach_domain::id::MessageId;
 use postfach_domain::sign::PublicKey;
 use postfach_sdk::sender::OutboxEntry;
 
 use super::files::{create_private_folder, parent, sync_folder};
+use super::lock::{Lock, LockError, lock};
 use super::{Unlocked, io_failure};
 use crate::exit::Outcome;
 use crate::explain::failure;
+use crate::fail;
 
 const WAITING: &str = "outbox";
 const SENT: &str = "sent";
@@ -20,18 +23,30 @@ const SENT: &str = "sent";
 const REQUEST: &str = "request.sealed";
 const ENTRY: &str = "entry.sealed";
 
-/// One message on its way.
+/// How long a command waits for another one that sends the same message.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// One message on its way. Whoever holds it is the only command that works on this message.
 pub struct Outgoing<'a> {
     unlocked: &'a Unlocked,
     id: MessageId,
     place: &'static str,
+    lock_file: PathBuf,
+    _lock: Lock,
 }
 
 impl<'a> Outgoing<'a> {
-    /// The folder of a message, among those sent or those waiting. Makes none.
-    pub fn find(unlocked: &'a Unlocked, id: MessageId) -> Self {
+    /// Takes hold of a message, among those sent or those waiting; waits for another command that does so.
+    pub fn claim(unlocked: &'a Unlocked, id: MessageId) -> Outcome<Self> {
+        let folder = unlocked.path(WAITING);
+        create_private_folder(&folder).map_err(|e| io_failure(&folder, &e))?;
+        let lock_file = folder.join(format!("{id}.lock"));
+        let lock = lock(&lock_file, PATIENCE).map_err(|error| match error {
+            LockError::Busy => fail!(Conflict, "MESSAGE_BUSY", "send-busy"),
+            LockError::Io(e) => io_failure(&lock_file, &e),
+        })?;
         let sent = unlocked.path(&format!("{SENT}/{id}")).is_dir();
-        Self { unlocked, id, place: if sent { SENT } else { WAITING } }
+        Ok(Self { unlocked, id, place: if sent { SENT } else { WAITING }, lock_file, _lock: lock })
     }
 
     /// The entry that was stored, with the digest of what was asked for; `None` where sealing never ended.
@@ -49,8 +64,7 @@ impl<'a> Outgoing<'a> {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(io_failure(&folder, &e)),
             _ => {}
         }
-        create_private_folder(&parent(&folder))
-            .and_then(|()| create_private_folder(&folder))
+        create_private_folder(&folder)
             .and_then(|()| sync_folder(&parent(&folder)))
             .map_err(|e| io_failure(&folder, &e))?;
         Ok(folder)
@@ -71,9 +85,17 @@ impl<'a> Outgoing<'a> {
 
     /// The service has it: the sealed attachments go, the entry stays among those sent.
     pub fn delivered(&self) -> Outcome<()> {
-        if self.place == SENT {
-            return Ok(());
+        if self.place == WAITING {
+            self.keep_as_sent()?;
         }
+        // What is sent does not change any more: whoever waited for this very file, or makes a new one, finds it sent.
+        match fs::remove_file(&self.lock_file) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(io_failure(&self.lock_file, &e)),
+            _ => Ok(()),
+        }
+    }
+
+    fn keep_as_sent(&self) -> Outcome<()> {
         let folder = self.folder();
         remove_spool(&folder).map_err(|e| io_failure(&folder, &e))?;
         let target = self.unlocked.path(SENT);

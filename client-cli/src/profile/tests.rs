@@ -257,7 +257,7 @@ fn the_outbox_keeps_what_is_waiting_and_moves_what_is_sent() {
     let folder = tempfile::tempdir().unwrap();
     let unlocked = create(folder.path(), None);
     let (id, other) = (MessageId::new(postfach_domain::time::Timestamp(5), [1; 10]), MessageId([2; 16]));
-    let outgoing = Outgoing::find(&unlocked, id);
+    let outgoing = Outgoing::claim(&unlocked, id).unwrap();
     let spool = outgoing.fresh_spool().unwrap();
     fs::write(spool.join("a.age"), b"sealed attachment").unwrap();
     assert!(waiting(&unlocked, &other).unwrap().is_empty(), "sealing has not ended");
@@ -281,7 +281,9 @@ fn the_outbox_keeps_what_is_waiting_and_moves_what_is_sent() {
     assert_eq!(outgoing.stored(&key).unwrap_err().reason, "PROFILE_DAMAGED", "not an entry of ours");
     outgoing.delivered().unwrap();
     assert!(waiting(&unlocked, &other).unwrap().is_empty());
-    let sent = Outgoing::find(&unlocked, id);
+    drop(outgoing);
+    assert!(!folder.path().join(format!("outbox/{id}.lock")).exists());
+    let sent = Outgoing::claim(&unlocked, id).unwrap();
     assert!(sent.folder().ends_with(format!("sent/{id}")));
     assert!(!sent.folder().join("a.age").exists() && sent.folder().join("entry.sealed").is_file());
     // Sealed for its id, not for its folder: what moved still opens.

@@ -12,3 +12,4 @@ mod main_job;
 mod recovery_kit;
 mod rollback;
 mod secrecy;
+mod sending;

@@ -42,13 +42,15 @@ struct Delivered {
 pub async fn run(context: &Context, args: &Args) -> Outcome<Report> {
     let to: Address = args.to.parse().map_err(|_| fail!(Usage, "ADDRESS_MALFORMED", "address-malformed"))?;
     let id = match &args.message_id {
-        Some(text) => message_id(text)?,
+        Some(text) => {
+            message_id(text).map_err(|_| fail!(Usage, "MESSAGE_ID_MALFORMED", "send-id-malformed"))?
+        }
         None => MessageId::new(clock::now(), clock::rng().r#gen()),
     };
     let message = compose(context, args, id)?;
     let clerk = Clerk::open(context)?;
     warn_of_waiting(context, &clerk, &id)?;
-    let outgoing = Outgoing::find(&clerk.session.unlocked, id);
+    let outgoing = Outgoing::claim(&clerk.session.unlocked, id)?;
     let digest = digest(&to, &message);
     let entry = match outgoing.stored(&clerk.keys.sign.public())? {
         Some((known, entry)) if known == digest => {

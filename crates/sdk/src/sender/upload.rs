@@ -21,7 +21,7 @@ use crate::progress::Progress;
 use crate::work::blocking;
 
 /// Segments on their way at once: 4 MiB of memory each.
-const PARALLEL: usize = 4;
+const PARALLEL: usize = 2;
 /// How often what is missing is asked for before giving up; each time lists up to 1,000 gaps.
 const ROUNDS: usize = 10_000;
 
