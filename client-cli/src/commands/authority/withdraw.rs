@@ -23,6 +23,8 @@ struct TakenBack {
     message_id: String,
     withdrawn_at: String,
     evidence_index: u64,
+    /// True where it stood there before.
+    repeated: bool,
 }
 
 /// Withdraws a notice.
@@ -30,17 +32,22 @@ pub async fn run(context: &Context, args: &Args) -> Outcome<Report> {
     let id = message_id(&args.message_id)?;
     let clerk = Clerk::open(context)?;
     let withdrawn = clerk.sender.withdraw(id).await;
-    let event = clerk.session.finish(context, withdrawn)?;
+    let withdrawn = clerk.session.finish(context, withdrawn)?;
+    let event = withdrawn.event;
     Ok(Report::of(TakenBack {
         message_id: id.to_string(),
         withdrawn_at: event.event.occurred_at.to_rfc3339(),
         evidence_index: event.index,
+        repeated: withdrawn.repeated,
     }))
 }
 
 impl Answer for TakenBack {
     fn show(&self, page: &mut Page) {
         page.line(&t!("withdraw-done"));
+        if self.repeated {
+            page.line(&t!("act-stood"));
+        }
         page.fact(&t!("label-occurred-at"), &local(&self.withdrawn_at));
         page.fact(&t!("label-place"), &self.evidence_index.to_string());
     }
@@ -53,7 +60,12 @@ mod tests {
 
     #[test]
     fn the_answer_is_as_documented() {
-        let answer = TakenBack { message_id: String::new(), withdrawn_at: String::new(), evidence_index: 7 };
+        let answer = TakenBack {
+            message_id: String::new(),
+            withdrawn_at: String::new(),
+            evidence_index: 7,
+            repeated: false,
+        };
         assert_documented("postfach authority withdraw", &answer);
     }
 }

@@ -1,10 +1,10 @@
 //! One event of the evidence log, proven to stand there. Whose signature it carries is judged by who uses it.
 
-use postfach_domain::act::Act;
+use postfach_domain::act::{Act, ActType, MessageRef};
 use postfach_domain::event::{Event, EventSigned, EventType, commitment};
 use postfach_domain::format;
 use postfach_domain::hash::Digest;
-use postfach_domain::id::MessageId;
+use postfach_domain::id::{MessageId, Origin, Party};
 use postfach_domain::sign::PublicKey;
 use postfach_ledger::checkpoint::SignedCheckpoint;
 use postfach_ledger::leaf::EvidenceLeaf;
@@ -75,6 +75,29 @@ impl VerifiedEvent {
     pub(crate) fn check_act(&self, key: &PublicKey) -> Result<Act, Error> {
         let (signed, _) = self.signed_act()?;
         Act::verify(signed, key).map_err(|e| self.fault(e))
+    }
+
+    /// Checks that the event records an act of this type about these very bytes. Whose act it is, and that it is signed,
+    /// is still to be checked.
+    pub(crate) fn stands_for(&self, act_type: ActType, message: MessageRef) -> Result<(), Error> {
+        let event_type = act_type.event_type();
+        let event_type = event_type.ok_or_else(|| self.fault("it should not have been logged"))?;
+        self.expect(event_type, Some(message.message_id))?;
+        let (_, act) = self.signed_act()?;
+        if act.message != Some(message) {
+            return Err(self.fault("its act is about other bytes"));
+        }
+        Ok(())
+    }
+
+    /// The event's act, which must be by this party. Any of its keys may have signed it, and not only just now: another
+    /// device or clerk may have said the same before, or this one, whose answer got lost.
+    pub(crate) fn act_by(&self, party: &Party, origin: &Origin) -> Result<Act, Error> {
+        let (_, act) = self.signed_act()?;
+        if act.actor != *party || act.origin != *origin {
+            return Err(self.fault("its act is by somebody else"));
+        }
+        Ok(act)
     }
 
     /// Checks that this is the answer to what was asked for.

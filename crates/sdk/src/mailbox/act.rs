@@ -106,23 +106,14 @@ impl Mailbox {
 
     /// The event must carry our act, or one of another device of ours that said the same before.
     pub(super) fn check_own_act(&self, verified: &VerifiedEvent, statement: &Statement) -> Result<(), Error> {
-        let event_type = statement.act_type.event_type();
-        let event_type = event_type.ok_or_else(|| verified.fault("it should not have been logged"))?;
-        verified.expect(event_type, Some(statement.message.message_id))?;
-        let (_, act) = verified.signed_act()?;
-        if act.message != Some(statement.message) {
-            return Err(verified.fault("its act is about other bytes"));
-        }
+        verified.stands_for(statement.act_type, statement.message)?;
         self.check_act_of_ours(verified)?;
         Ok(())
     }
 
     /// Checks that an act is by a device of this mailbox.
     pub(super) fn check_act_of_ours(&self, verified: &VerifiedEvent) -> Result<Act, Error> {
-        let (_, act) = verified.signed_act()?;
-        if act.actor != Party::Mailbox(self.keys.address) || act.origin != self.client.service().origin {
-            return Err(verified.fault("its act is by somebody else"));
-        }
+        let act = verified.act_by(&Party::Mailbox(self.keys.address), &self.client.service().origin)?;
         let key = self.own_key(&act).ok_or_else(|| verified.fault("its act is by a key that is not ours"))?;
         verified.check_act(&key)
     }

@@ -30,14 +30,24 @@ pub struct SentMessage {
     pub letter: OpenedLetter,
 }
 
+/// A message that was taken back.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Withdrawn {
+    /// The WITHDRAWN event.
+    pub event: VerifiedEvent,
+    /// True where it stood before: another clerk did it, or the answer to an earlier try got lost.
+    pub repeated: bool,
+}
+
 impl Sender {
     /// What became of a message, with a receipt for each event.
     pub async fn history(&self, message_id: MessageId) -> Result<History, Error> {
         self.client.history(message_id).await
     }
 
-    /// Takes a message back, where it was neither handed over nor served.
-    pub async fn withdraw(&self, message_id: MessageId) -> Result<VerifiedEvent, Error> {
+    /// Takes a message back, where it was neither handed over nor served. May be repeated.
+    pub async fn withdraw(&self, message_id: MessageId) -> Result<Withdrawn, Error> {
         let hashes = self.accepted_hashes(message_id).await?;
         let act_id = ActId(self.client.environment().random_bytes());
         let message = MessageRef { message_id, outer_hash: hashes.outer, letter_hash: hashes.letter };
@@ -65,15 +75,20 @@ impl Sender {
         let seen = self.client.observe(answer.checkpoints.as_ref())?;
         let logged = answer.event.ok_or_else(|| Error::answer("no event"))?;
         let verified = self.client.verify_event(&logged, &seen)?;
-        verified.expect(EventType::Withdrawn, Some(message_id))?;
-        // Another clerk of ours may have withdrawn it before; then the act is theirs.
-        let (_, act) = verified.signed_act()?;
-        if act.actor != self.party || (act.signer == self.key.key_id() && act.act_id != act_id) {
-            return Err(verified.fault("it carries another act than ours"));
-        }
-        verified.check_act(&self.clerk_key(&act.signer).await?)?;
+        let act = self.check_withdrawal(&verified, message).await?;
         self.client.settle().await?;
-        Ok(verified)
+        Ok(Withdrawn { event: verified, repeated: act.act_id != act_id })
+    }
+
+    /// The event must carry an act of ours about this message, by any clerk's key and of any time.
+    pub(super) async fn check_withdrawal(
+        &self,
+        verified: &VerifiedEvent,
+        message: MessageRef,
+    ) -> Result<Act, Error> {
+        verified.stands_for(ActType::Withdrawn, message)?;
+        let act = verified.act_by(&self.party, &self.client.service().origin)?;
+        verified.check_act(&self.clerk_key(&act.signer).await?)
     }
 
     /// Opens a sent message again through its sender copy.

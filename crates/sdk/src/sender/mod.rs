@@ -12,7 +12,7 @@ mod prepare;
 mod tests;
 mod upload;
 
-pub use afterwards::SentMessage;
+pub use afterwards::{SentMessage, Withdrawn};
 pub use deliver::Sent;
 pub use message::{FileToSend, NewMessage};
 pub use outbox::{OutboxAttachment, OutboxEntry};

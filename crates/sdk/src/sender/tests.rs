@@ -3,20 +3,27 @@
 
 use std::fs;
 
+use postfach_domain::act::{Act, ActType, MessageRef};
 use postfach_domain::chain::{Chain, LinkBuilder};
+use postfach_domain::event::{Event, EventSigned, EventType};
 use postfach_domain::format::Signed;
+use postfach_domain::hash::Digest;
 use postfach_domain::head::RecipientHead;
+use postfach_domain::id::{ActId, MessageId, Party};
+use postfach_domain::submission::Hashes;
 use postfach_domain::terms::{LegalRegime, TrustLevel};
 use postfach_envelope::Unlock;
 use postfach_envelope::attachment::{SegmentHashes, open_attachment};
 use postfach_envelope::hybrid::HybridIdentity;
 use postfach_envelope::open::{OpenedCover, Received, open_cover};
 use postfach_envelope::sealed::BodyType;
+use postfach_proto::v1;
 use prost::Message as _;
 
 use super::{FileToSend, NewMessage, OutboxEntry, Sender};
 use crate::directory::Recipient;
 use crate::error::Error;
+use crate::evidence::VerifiedEvent;
 use crate::progress::quiet;
 use crate::testing::{NOW, World};
 
@@ -162,4 +169,73 @@ async fn who_must_be_written_to_on_paper_is_told_before_anything_is_sealed() {
     let to = Recipient { accepts: true, ..to };
     let result = sender.prepare(long, &to, folder.path(), &quiet()).await;
     assert!(matches!(result, Err(Error::BadInput { field, .. }) if field == "subject"));
+}
+
+/// A WITHDRAWN event of a message, proven in the log, with its act changed before it was signed.
+fn withdrawn(world: &mut World, accepted: &Event, change: impl FnOnce(&mut Act)) -> VerifiedEvent {
+    let hashes = accepted.hashes.unwrap();
+    let mut act = Act {
+        origin: world.service.origin.clone(),
+        act_id: ActId([9; 16]),
+        act_type: ActType::Withdrawn,
+        actor: accepted.sender.clone().unwrap(),
+        signer: world.authority.sign.key_id(),
+        actor_head: None,
+        message: Some(MessageRef {
+            message_id: accepted.message_id.unwrap(),
+            outer_hash: hashes.outer,
+            letter_hash: hashes.letter,
+        }),
+        time: NOW,
+        reason: String::new(),
+        details: Vec::new(),
+    };
+    change(&mut act);
+    let named = act.message.unwrap();
+    let event = Event {
+        event_type: EventType::Withdrawn,
+        message_id: Some(named.message_id),
+        hashes: Some(Hashes { outer: named.outer_hash, cover: hashes.cover, letter: named.letter_hash }),
+        signed: Some(EventSigned::Act(act.sign(&world.authority.sign))),
+        pair_seq: 0,
+        ..accepted.clone()
+    };
+    let logged = world.log(&event);
+    let page = world.page(vec![v1::SyncItem { event: Some(logged), ..v1::SyncItem::default() }]);
+    let client = world.client();
+    let seen = client.observe(page.checkpoints.as_ref()).unwrap();
+    client.verify_event(page.items[0].event.as_ref().unwrap(), &seen).unwrap()
+}
+
+#[tokio::test]
+async fn any_withdrawal_of_ours_counts_and_none_of_another_message_or_party() {
+    let mut world = World::new();
+    let sender = Sender::authority(&world.client(), &world.authority);
+    let accepted = world.accepted(&world.seal("Bescheid"), 1);
+    let hashes = accepted.hashes.unwrap();
+    let message_id = accepted.message_id.unwrap();
+    let asked = MessageRef { message_id, outer_hash: hashes.outer, letter_hash: hashes.letter };
+
+    // An act id that this process never drew: an earlier try made it.
+    let earlier = withdrawn(&mut world, &accepted, |_| {});
+    let act = sender.check_withdrawal(&earlier, asked).await.unwrap();
+    assert_eq!(act.act_id, ActId([9; 16]));
+
+    let forgeries: [(&str, fn(&mut Act)); 4] = [
+        ("not the event that was asked for", |act| {
+            act.message.as_mut().unwrap().message_id = MessageId([7; 16]);
+        }),
+        ("about other bytes", |act| act.message.as_mut().unwrap().letter_hash = Digest::ZERO),
+        ("by somebody else", |act| act.actor = Party::Authority("andere".parse().unwrap())),
+        ("by somebody else", |act| act.origin = "other.example".parse().unwrap()),
+    ];
+    for (why, forge) in forgeries {
+        let forged = withdrawn(&mut world, &accepted, forge);
+        let refused = sender.check_withdrawal(&forged, asked).await.unwrap_err();
+        assert!(matches!(refused, Error::Evidence(_)) && refused.to_string().contains(why), "{refused}");
+    }
+    let mut unsigned = withdrawn(&mut world, &accepted, |_| {});
+    let Some(EventSigned::Act(signed)) = &mut unsigned.event.signed else { panic!() };
+    signed.signature.as_mut().unwrap().sig[0] ^= 1;
+    assert!(matches!(sender.check_withdrawal(&unsigned, asked).await, Err(Error::Evidence(_))));
 }
