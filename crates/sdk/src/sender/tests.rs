@@ -171,6 +171,8 @@ async fn who_must_be_written_to_on_paper_is_told_before_anything_is_sealed() {
     assert!(matches!(result, Err(Error::BadInput { field, .. }) if field == "subject"));
 }
 
+type Forge = fn(&mut Act);
+
 /// A WITHDRAWN event of a message, proven in the log, with its act changed before it was signed.
 fn withdrawn(world: &mut World, accepted: &Event, change: impl FnOnce(&mut Act)) -> VerifiedEvent {
     let hashes = accepted.hashes.unwrap();
@@ -221,7 +223,7 @@ async fn any_withdrawal_of_ours_counts_and_none_of_another_message_or_party() {
     let act = sender.check_withdrawal(&earlier, asked).await.unwrap();
     assert_eq!(act.act_id, ActId([9; 16]));
 
-    let forgeries: [(&str, fn(&mut Act)); 4] = [
+    let forgeries: [(&str, Forge); 4] = [
         ("not the event that was asked for", |act| {
             act.message.as_mut().unwrap().message_id = MessageId([7; 16]);
         }),
