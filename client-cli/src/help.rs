@@ -17,6 +17,8 @@ pub enum Parsed {
     Run(Box<Cli>),
     /// A text to print on standard output: help or version.
     Show(String),
+    /// No command was given: the failure for programs, and the help for people.
+    Lost(Failure, String),
 }
 
 /// What must be known before anything can be said: `--lang` and `--json`, wherever they stand.
@@ -45,6 +47,9 @@ pub fn parse(words: Vec<OsString>) -> Result<Parsed, Failure> {
         Ok(matches) => matches,
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             return Ok(Parsed::Show(error.render().to_string()));
+        }
+        Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            return Ok(Parsed::Lost(usage(&error), error.render().to_string()));
         }
         Err(error) => return Err(usage(&error)),
     };
@@ -123,12 +128,7 @@ fn usage(error: &clap::Error) -> Failure {
             fail!(Usage, "USAGE", "usage-conflict", what = argument, other = other.as_str())
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
-            let mut failure = fail!(Usage, "USAGE", "usage-nothing");
-            let help = error.render().to_string();
-            if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-                failure.hint = format!("{}\n\n{}", failure.hint, help.trim_end());
-            }
-            failure
+            fail!(Usage, "USAGE", "usage-nothing")
         }
         _ => fail!(Usage, "USAGE", "usage-other"),
     }
@@ -198,7 +198,7 @@ mod tests {
             "postfach",
             "postfach authority",
         ] {
-            let Err(failure) = parse(words(line)) else { panic!("{line}") };
+            let (Err(failure) | Ok(Parsed::Lost(failure, _))) = parse(words(line)) else { panic!("{line}") };
             assert_eq!(failure.exit.code(), 2, "{line}");
             assert!(failure.message.len() > 5 && failure.hint.len() > 5, "{line}: {failure:?}");
             assert!(!failure.message.contains('\u{1b}') && !failure.hint.contains('\u{1b}'), "{line}");

@@ -81,6 +81,7 @@ fn empty_passphrase() -> Failure {
 pub fn secret(given: &str) -> Outcome<Zeroizing<String>> {
     match given.strip_prefix('@') {
         Some(path) => read_secret(open(Path::new(path))?, path),
+        None if given == "-" && io::stdin().is_terminal() => prompt(&t!("ask-secret")),
         None if given == "-" => read_secret(io::stdin().lock(), "-"),
         None => Err(fail!(Usage, "SECRET_IN_ARGUMENTS", "secret-in-arguments")),
     }

@@ -61,6 +61,10 @@ impl LegalView {
         }
         page.blank();
         page.heading(&t!("legal-heading"));
+        if self.standing == "withdrawn" {
+            self.reasons.iter().for_each(|reason| page.item(reason));
+            return;
+        }
         let unknown = t!("legal-unknown");
         page.fact(&t!("label-deemed-served"), self.deemed_served.as_deref().unwrap_or(&unknown));
         if let Some(other) = &self.deemed_served_if_holiday {

@@ -16,6 +16,12 @@ pub fn run(words: Vec<OsString>) -> Exit {
     log_to_stderr();
     match parse(words) {
         Ok(Parsed::Show(text)) => Output::raw(&text),
+        Ok(Parsed::Lost(failure, help)) => {
+            if !json {
+                Output::beside(&help);
+            }
+            end(Output::new(json, false), Err(failure))
+        }
         Ok(Parsed::Run(cli)) => execute(*cli),
         Err(failure) => end(Output::new(json, false), Err(failure)),
     }

@@ -84,6 +84,11 @@ impl Output {
         if to_stdout(text) { Exit::Ok } else { Exit::Other }
     }
 
+    /// Prints a text as it is to standard error.
+    pub fn beside(text: &str) {
+        to_stderr(text);
+    }
+
     /// Prints an answer; false where standard output is gone.
     pub fn report(&self, report: &Report) -> bool {
         if self.json {

@@ -125,13 +125,13 @@ pub const TABLE: &[Reason] = reasons! {
         "Das Postfach ist geschlossen. Erreichen Sie den Empfänger auf anderem Weg.";
     "CODE_UNKNOWN" NotFound
         "There is no such activation code. Check it, or ask for a new one."
-        "Diesen Aktivierungscode gibt es nicht. Prüfen Sie ihn, oder bitten Sie um einen neuen.";
+        "Diesen Freischaltcode gibt es nicht. Prüfen Sie ihn, oder bitten Sie um einen neuen.";
     "CODE_EXPIRED" FailedPrecondition
         "The activation code has expired. Ask for a new one."
-        "Der Aktivierungscode ist abgelaufen. Bitten Sie um einen neuen.";
+        "Der Freischaltcode ist abgelaufen. Bitten Sie um einen neuen.";
     "CODE_USED" AlreadyExists
         "The activation code was used for another mailbox. Ask for a new one."
-        "Der Aktivierungscode wurde für ein anderes Postfach benutzt. Bitten Sie um einen neuen.";
+        "Der Freischaltcode wurde für ein anderes Postfach benutzt. Bitten Sie um einen neuen.";
     "MAILBOX_EXISTS" AlreadyExists
         "This mailbox exists already. Use it, or make a new one."
         "Dieses Postfach gibt es schon. Benutzen Sie es, oder legen Sie ein neues an.";

@@ -123,7 +123,7 @@ async fn deliver(
     let hopeless = sent.as_ref().is_err_and(is_final);
     match clerk.session.finish(context, sent) {
         Ok(sent) => outgoing.delivered().map(|()| sent),
-        Err(failure) if hopeless => outgoing.discard().and(Err(failure)),
+        Err(failure) if hopeless => outgoing.discard().and(Err(about(failure, id))),
         Err(failure) => Err(to_be_repeated(failure, id)),
     }
 }
@@ -137,12 +137,18 @@ fn is_final(error: &Error) -> bool {
     }
 }
 
-fn to_be_repeated(mut failure: Failure, id: &MessageId) -> Failure {
+fn to_be_repeated(failure: Failure, id: &MessageId) -> Failure {
+    let mut failure = about(failure, id);
     let id = id.to_string();
     if failure.exit == Exit::ServerAway {
         failure.hint = format!("{} {}", failure.hint, t!("send-repeat", id = id.as_str()));
     }
-    failure.details["message_id"] = json!(id);
+    failure
+}
+
+/// The same failure with the message it is about: what was refused has receipts too.
+fn about(mut failure: Failure, id: &MessageId) -> Failure {
+    failure.details["message_id"] = json!(id.to_string());
     failure
 }
 

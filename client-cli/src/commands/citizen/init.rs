@@ -201,9 +201,7 @@ impl Answer for Opened {
         page.blank();
         page.fact(&t!("label-recovery-kit"), &self.recovery_kit.display().to_string());
         page.line(&t!("init-kit"));
-        if !self.consent {
-            page.line(&t!("init-no-consent"));
-        }
+        page.line(&if self.consent { t!("init-consent") } else { t!("init-no-consent") });
     }
 }
 
