@@ -235,7 +235,7 @@ impl MailboxMemory for Messages<'_> {
     }
 
     fn hashes(&self, id: &MessageId) -> Option<Hashes> {
-        self.record(self.get(id)?).ok()?.hashes().ok()
+        self.record(self.get(id).filter(|entry| !entry.is_deleted() && !entry.erased)?).ok()?.hashes().ok()
     }
 }
 
