@@ -1,5 +1,8 @@
 //! Building blocks of answers: events, chains, certificates and statements with their proofs, all under one state of the
-//! logs. Rows younger than that state are left out: their proofs would not hold.
+//! logs. Rows younger than that state are left out, since their proofs would not hold; where an answer must not be without
+//! them, it waits for a state that has them.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use postfach_domain::format::Signature;
@@ -83,19 +86,28 @@ impl App {
 
     /// One event with a fresh proof.
     pub(super) async fn event_at(&self, index: u64) -> Result<(LoggedEvent, Checkpoints), AppError> {
+        let snapshot = self.view.state_with(LogName::Evidence, index).await?;
         let rows = events::by_index(&mut Ask(&*self.store), [index]).await?;
-        let snapshot = self.view.snapshot();
         let events = self.logged_events(rows, &snapshot).await?;
         let event = events.into_iter().next().ok_or(AppError::Internal)?;
         Ok((event, snapshot.checkpoints()))
     }
 
+    /// A state of the logs that has all these events, which are ascending.
+    pub(super) async fn state_with(&self, rows: &[EventRow]) -> Result<Arc<Snapshot>, StoreError> {
+        match rows.last() {
+            Some(newest) => self.view.state_with(LogName::Evidence, newest.index).await,
+            None => Ok(self.view.snapshot()),
+        }
+    }
+
     /// Events with their proofs.
     pub(super) async fn logged_events(
         &self,
-        rows: Vec<EventRow>,
+        mut rows: Vec<EventRow>,
         snapshot: &Snapshot,
     ) -> Result<Vec<LoggedEvent>, StoreError> {
+        rows.retain(|row| row.index < snapshot.size(LogName::Evidence));
         let indexes: Vec<u64> = rows.iter().map(|row| row.index).collect();
         let proofs = self.view.prove(snapshot, LogName::Evidence, &indexes).await?;
         let event = |(row, inclusion): (EventRow, _)| LoggedEvent {

@@ -3,7 +3,7 @@
 use postfach_domain::id::AuthorityId;
 
 use super::{App, AppError, AuthorityEntry, AuthorityKey, Page, cursor};
-use crate::evidence::Checkpoints;
+use crate::evidence::{Checkpoints, LogName};
 use crate::storage::Ask;
 use crate::storage::sql::authorities;
 
@@ -15,7 +15,8 @@ impl App {
     ) -> Result<(Vec<AuthorityKey>, Checkpoints), AppError> {
         let found = authorities::by_id(&mut Ask(&*self.store), [id]).await?;
         let authority = found.into_iter().next().ok_or(AppError::NotFound)?;
-        let snapshot = self.view.snapshot();
+        // Its number is the place of its first certificate.
+        let snapshot = self.view.state_with(LogName::Keys, authority.no).await?;
         let keys = self.authority_keys([authority.no], &snapshot).await?;
         Ok((keys.into_iter().map(|(_, key)| key).collect(), snapshot.checkpoints()))
     }

@@ -4,6 +4,7 @@ use postfach_domain::head::ChainHead;
 use postfach_domain::id::{Address, KeyId, Party};
 
 use super::{App, AppError, Caller, ChainAnswer, StoredWrap, Wrap};
+use crate::evidence::LogName;
 use crate::storage::Ask;
 use crate::storage::sql::mailboxes::{self, Mailbox};
 
@@ -29,8 +30,14 @@ impl App {
 
     /// A whole chain with proof and head statement.
     pub(super) async fn chain_answer(&self, mailbox: &Mailbox) -> Result<ChainAnswer, AppError> {
-        let snapshot = self.view.snapshot();
-        let links = self.links(mailbox.no, &snapshot).await?;
+        let mut snapshot = self.view.snapshot();
+        let mut links = mailboxes::chain(&mut Ask(&*self.store), mailbox.no).await?;
+        let newest = links.last().ok_or(AppError::Internal)?.key_index;
+        if newest >= snapshot.size(LogName::Keys) {
+            // Committed and not published yet: whoever asks may be the one who appended it.
+            snapshot = self.view.state_with(LogName::Keys, newest).await?;
+            links = self.links(mailbox.no, &snapshot).await?;
+        }
         let newest = links.last().ok_or(AppError::Internal)?;
         let head = ChainHead { seq: newest.seq, link_hash: newest.link_hash };
         let head = self.signed_head(&mailbox.address, head, &snapshot);

@@ -35,7 +35,7 @@ impl App {
                 ..Submission::default()
             })
         };
-        let snapshot = self.view.snapshot();
+        let snapshot = self.state_with(&rows).await?;
         let events = self.logged_events(rows, &snapshot).await?;
         Ok(Delivery { events, submission, checkpoints: snapshot.checkpoints() })
     }

@@ -31,7 +31,7 @@ impl App {
         let stored = messages::outer(&mut query, message.no).await?;
         let outer = stored.map(|(outer, _)| outer).unwrap_or_default();
         let heads = heads(&rows, &outer)?;
-        let snapshot = self.view.snapshot();
+        let snapshot = self.state_with(&rows).await?;
         let (chains, link_proofs) = self.acting_chains(heads, &snapshot).await?;
         let authorities = match message.sender {
             Party::Authority(_) => self.authority_keys([message.sender_no], &snapshot).await?,

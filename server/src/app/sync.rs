@@ -132,7 +132,8 @@ impl App {
             // A link came in since: the statement is about the tree of this state.
             _ => {
                 let links = self.links(mailbox.no, snapshot).await?;
-                let newest = links.last().ok_or(AppError::Internal)?;
+                // None where the mailbox itself is younger than this state.
+                let newest = links.last().ok_or(AppError::NotFound)?;
                 ChainHead { seq: newest.seq, link_hash: newest.link_hash }
             }
         };

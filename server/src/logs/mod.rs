@@ -4,6 +4,7 @@
 mod kept;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use postfach_ledger::hash::Hash;
 use postfach_ledger::nodes::{NodeReader, TileNodes, Tiles};
@@ -20,6 +21,8 @@ pub use kept::{KeptCheckpoints, KeptError};
 
 /// Full tiles in each half of the cache: 32 MiB in all.
 const TILES: usize = 1024;
+/// How long an answer waits for a commit to be published. That comes right after it, unless its outcome is unknown.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Both logs at one commit.
 #[derive(Clone, Debug)]
@@ -101,6 +104,30 @@ impl LogView {
     /// The newest state. Everything in it is durable.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.current.borrow().clone()
+    }
+
+    /// The newest state that has this leaf. What a reader finds in the store was committed, but for a moment it is not
+    /// published yet; an answer that must not be without it waits here.
+    pub async fn state_with(&self, log: LogName, index: u64) -> Result<Arc<Snapshot>, StoreError> {
+        let newest = self.snapshot();
+        if index < newest.size(log) {
+            return Ok(newest);
+        }
+        let mut news = self.current.subscribe();
+        let published = async {
+            let state = news.wait_for(|state| index < state.size(log)).await;
+            state.map(|state| Arc::clone(&state))
+        };
+        match tokio::time::timeout(PATIENCE, published).await {
+            Ok(Ok(state)) => Ok(state),
+            _ => Err(StoreError::Unavailable(format!("leaf {index} of {log:?} is not published"))),
+        }
+    }
+
+    /// Who is told of news now, or waits for them.
+    #[cfg(test)]
+    pub(crate) fn listeners(&self) -> usize {
+        self.current.receiver_count()
     }
 
     /// Told whenever the logs grew.

@@ -1,7 +1,9 @@
 //! A store that fails at a chosen step, once: *failed* (nothing was done) or *failed but stored* (done, and the caller
-//! told otherwise). For tests of what must survive both.
+//! told otherwise); or that keeps silent about commits that are done. For tests of what must survive all of it.
 
 use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 
 use super::{Marks, Query, Row, Sql, Store, StoreError, Tx, Value, Work};
 
@@ -43,7 +45,11 @@ impl Plan {
 pub struct FaultyStore {
     inner: Arc<dyn Store>,
     plan: Arc<Mutex<Plan>>,
+    gate: Arc<RwLock<()>>,
 }
+
+/// While it lives, commits are done and not reported.
+pub type Silence = OwnedRwLockWriteGuard<()>;
 
 fn step(plan: &Mutex<Plan>) -> Option<Fault> {
     plan.lock().unwrap_or_else(PoisonError::into_inner).step()
@@ -56,12 +62,17 @@ fn broken() -> StoreError {
 impl FaultyStore {
     /// Works like the store inside until told otherwise.
     pub fn new(inner: Arc<dyn Store>) -> Self {
-        Self { inner, plan: Arc::default() }
+        Self { inner, plan: Arc::default(), gate: Arc::default() }
     }
 
     /// Fails once, after so many steps of writing transactions.
     pub fn fail_after(&self, steps: u64, fault: Fault) {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner).next = Some((steps, fault));
+    }
+
+    /// From now on commits are done and not reported: what they wrote can be read, and nobody was told of it.
+    pub async fn keep_silent(&self) -> Silence {
+        Arc::clone(&self.gate).write_owned().await
     }
 
     /// True while the planned fault has not happened.
@@ -77,7 +88,8 @@ impl Store for FaultyStore {
                 return Err(broken());
             }
             let inner = self.inner.begin().await?;
-            Ok(Box::new(FaultyTx { inner, plan: self.plan.clone() }) as Box<dyn Tx>)
+            let (plan, gate) = (self.plan.clone(), self.gate.clone());
+            Ok(Box::new(FaultyTx { inner, plan, gate }) as Box<dyn Tx>)
         })
     }
 
@@ -105,6 +117,7 @@ impl Store for FaultyStore {
 struct FaultyTx {
     inner: Box<dyn Tx>,
     plan: Arc<Mutex<Plan>>,
+    gate: Arc<RwLock<()>>,
 }
 
 impl Query for FaultyTx {
@@ -130,7 +143,11 @@ impl Tx for FaultyTx {
 
     fn commit(self: Box<Self>) -> Work<'static, ()> {
         match step(&self.plan) {
-            None => self.inner.commit(),
+            None => Box::pin(async move {
+                let committed = self.inner.commit().await;
+                drop(self.gate.read().await);
+                committed
+            }),
             Some(Fault::Failed) => Box::pin(async move {
                 self.inner.rollback().await?;
                 Err(broken())

@@ -5,6 +5,7 @@
 mod administer;
 mod chains;
 mod deliver;
+mod gap;
 mod read;
 mod register;
 mod upload;
