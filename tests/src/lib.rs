@@ -8,5 +8,5 @@ pub mod person;
 pub mod process;
 
 pub use deployment::{Deployment, Server};
-pub use person::{Authority, Citizen};
+pub use person::{Authority, Citizen, Profile};
 pub use process::{Run, binary, repository_root, samples};

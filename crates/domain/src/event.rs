@@ -251,7 +251,7 @@ impl From<&Event> for format::Event {
 /// Details of ERASED.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ErasedDetails {
-    /// Indexes of the evidence log whose salt and event were erased, ascending.
+    /// Indexes of the evidence log whose salt and event were erased, ascending, each once.
     pub indexes: Vec<u64>,
     /// pair_seq of the erased ACCEPTED, so that the recipient sees no gap; 0 where no message is named.
     pub pair_seq: u64,
@@ -261,6 +261,9 @@ impl ErasedDetails {
     /// Reads `details` of an ERASED event.
     pub fn parse(bytes: &[u8]) -> Result<Self, EventError> {
         let wire = format::ErasedDetails::decode(bytes).map_err(|_| EventError::Field("details"))?;
+        if !wire.indexes.is_sorted_by(|before, after| before < after) {
+            return Err(EventError::Field("details"));
+        }
         Ok(Self { indexes: wire.indexes, pair_seq: wire.pair_seq })
     }
 
@@ -302,6 +305,18 @@ mod tests {
         other.pair_seq += 1;
         assert_ne!(event.commitment(&[0; 32]), other.commitment(&[0; 32]));
         assert_ne!(event.commitment(&[0; 32]), event.commitment(&[1; 32]));
+    }
+
+    #[test]
+    fn erased_places_ascend_and_stand_once() {
+        let parse = |indexes: &[u64]| {
+            ErasedDetails::parse(&ErasedDetails { indexes: indexes.to_vec(), pair_seq: 1 }.encode())
+        };
+        assert_eq!(parse(&[3, 4, 9]).unwrap().indexes, [3, 4, 9]);
+        assert!(parse(&[]).is_ok());
+        for wrong in [[4, 3, 9], [3, 9, 4], [3, 3, 9], [3, 9, 9]] {
+            assert_eq!(parse(&wrong), Err(EventError::Field("details")), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! Receipts of one message: built from the service's proofs, and each verified as anybody would before it is given out.
 
 use postfach_domain::act::Act;
-use postfach_domain::event::{Event, EventSigned, EventType, commitment};
-use postfach_domain::hash::Digest;
+use postfach_domain::event::{Event, EventSigned, EventType};
 use postfach_domain::head::ChainHead;
 use postfach_domain::id::{Address, KeyId, MessageId, Party};
 use postfach_domain::outer::Outer;
@@ -16,6 +15,7 @@ use crate::client::{Client, MAX_ANSWER, Pace};
 use crate::error::{Error, EvidenceFault};
 use crate::evidence::CertifiedKey;
 use crate::evidence::follow::Seen;
+use crate::evidence::history::{Place, check_history, is_gone};
 use crate::stages::Stage;
 
 /// One receipt, verified.
@@ -82,13 +82,13 @@ impl Client {
         let seen = self.observe(answer.checkpoints.as_ref())?;
         let material = Material::new(self, &answer, &seen)?;
         let trust = self.service().receipt_trust(true);
-        let (mut receipts, mut erased) = (Vec::new(), Vec::new());
+        let (mut receipts, mut places) = (Vec::new(), Vec::new());
         for logged in &answer.events {
-            if logged.event.is_empty() {
-                erased.push(logged.index);
+            if is_gone(logged) {
+                places.push(Place::Gone(logged));
                 continue;
             }
-            self.verify_event(logged, &seen)?;
+            places.push(Place::Event(Box::new(self.verify_event(logged, &seen)?)));
             let receipt = material.build(logged)?;
             let bytes = receipt.encode();
             let verified = receipt.verify(&trust).map_err(|e| {
@@ -100,31 +100,10 @@ impl Client {
             }
             receipts.push(ReceiptFile { verified, bytes });
         }
-        check_order(&answer.events, erased.is_empty())?;
+        let erased = check_history(&places, seen.evidence()?)?;
         self.settle().await?;
         Ok(History { receipts, erased })
     }
-}
-
-/// Each event names the one before; a gap is only explained by an erasure.
-fn check_order(events: &[v1::LoggedEvent], complete: bool) -> Result<(), Error> {
-    let mut previous = complete.then_some(Digest::ZERO);
-    for logged in events {
-        if logged.event.is_empty() {
-            previous = None;
-            continue;
-        }
-        let fault = |reason: &str| {
-            Error::evidence(EvidenceFault::Event { index: logged.index, reason: reason.to_owned() })
-        };
-        let event = Event::parse(&logged.event).map_err(|e| fault(&e.to_string()))?;
-        if previous.is_some_and(|previous| previous != event.prev_commitment) {
-            return Err(fault("it does not follow the event before it"));
-        }
-        let salt: [u8; 32] = logged.salt.as_slice().try_into().map_err(|_| fault("bad salt"))?;
-        previous = Some(commitment(&salt, &logged.event));
-    }
-    Ok(())
 }
 
 /// What the receipts of one message are built from.

@@ -7,7 +7,8 @@ pub struct Checkpoints {
     #[prost(bytes = "vec", tag = "2")]
     pub evidence: ::prost::alloc::vec::Vec<u8>,
 }
-/// One event with its inclusion proof under the evidence checkpoint of the answer.
+/// One event with its inclusion proof under the evidence checkpoint of the answer. Of an erased one
+/// index and proof are left, with neither event nor salt; a later ERASED event of the message names it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LoggedEvent {
     /// Encoded postfach.format.v1.Event; empty when erased.
@@ -2807,6 +2808,7 @@ pub struct GetDeliveryRequest {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetDeliveryResponse {
+    /// All events of the message; erased ones keep their place, as LoggedEvent says.
     #[prost(message, repeated, tag = "1")]
     pub events: ::prost::alloc::vec::Vec<LoggedEvent>,
     #[prost(message, optional, tag = "2")]
@@ -3886,6 +3888,7 @@ pub struct GetReceiptsRequest {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct GetReceiptsResponse {
+    /// All events of the message; erased ones keep their place, as LoggedEvent says.
     #[prost(message, repeated, tag = "1")]
     pub events: ::prost::alloc::vec::Vec<LoggedEvent>,
     #[prost(bytes = "vec", tag = "2")]

@@ -5,9 +5,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use postfach_domain::decide::Refusal;
 use postfach_domain::format::Signature;
 use postfach_domain::head::ChainHead;
-use postfach_domain::id::Address;
+use postfach_domain::id::{Address, MessageId};
 use postfach_domain::sign::PublicKey;
 use postfach_domain::submission::Hashes;
 use postfach_ledger::head::HeadStatement;
@@ -20,8 +21,9 @@ use crate::logs::Snapshot;
 use crate::storage::sql::authorities::Statements;
 use crate::storage::sql::events::EventRow;
 use crate::storage::sql::mailboxes::{self, Link, Mailbox};
+use crate::storage::sql::messages::{self, Message};
 use crate::storage::sql::{authorities, events};
-use crate::storage::{Ask, StoreError};
+use crate::storage::{Ask, Query, StoreError};
 
 impl From<Rejected> for AppError {
     fn from(rejected: Rejected) -> Self {
@@ -88,9 +90,24 @@ impl App {
     pub(super) async fn event_at(&self, index: u64) -> Result<(LoggedEvent, Checkpoints), AppError> {
         let snapshot = self.view.state_with(LogName::Evidence, index).await?;
         let rows = events::by_index(&mut Ask(&*self.store), [index]).await?;
+        if rows.iter().any(|row| row.event.is_none()) {
+            return Err(Refusal::Erased.into());
+        }
         let events = self.logged_events(rows, &snapshot).await?;
         let event = events.into_iter().next().ok_or(AppError::Internal)?;
         Ok((event, snapshot.checkpoints()))
+    }
+
+    /// A message with all its events. Ask for both at one instant: an erasure in between would leave gaps that no ERASED
+    /// event explains.
+    pub(super) async fn message_with_events(
+        query: &mut dyn Query,
+        message_id: MessageId,
+    ) -> Result<(Message, Vec<EventRow>), AppError> {
+        let found = messages::by_id(query, [&message_id]).await?;
+        let message = found.into_iter().next().ok_or(AppError::NotFound)?;
+        let rows = events::by_index(query, message.events.iter().map(|(_, index)| *index)).await?;
+        Ok((message, rows))
     }
 
     /// A state of the logs that has all these events, which are ascending.
@@ -101,7 +118,7 @@ impl App {
         }
     }
 
-    /// Events with their proofs.
+    /// Events with their proofs. Of erased ones the place and the proof are left.
     pub(super) async fn logged_events(
         &self,
         mut rows: Vec<EventRow>,

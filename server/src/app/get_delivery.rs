@@ -4,8 +4,7 @@ use postfach_domain::id::MessageId;
 
 use super::answers::bytes;
 use super::{App, AppError, Caller, Delivery, Submission};
-use crate::storage::Ask;
-use crate::storage::sql::{events, messages};
+use crate::storage::sql::messages;
 
 impl App {
     /// A message that the caller sent.
@@ -16,12 +15,13 @@ impl App {
         include_content: bool,
     ) -> Result<Delivery, AppError> {
         self.require_member(caller).await?;
-        let message = self.sent(caller, message_id).await?;
-        let mut query = Ask(&*self.store);
-        let standing = message.events.iter().filter(|(event_type, _)| event_type.is_some());
-        let rows = events::by_index(&mut query, standing.map(|(_, index)| *index)).await?;
+        let mut query = self.store.snapshot().await?;
+        let (message, rows) = Self::message_with_events(&mut *query, message_id).await?;
+        if message.sender != caller.party {
+            return Err(AppError::NotFound);
+        }
         let submission = if include_content {
-            messages::content(&mut query, message.no).await?.map(|content| Submission {
+            messages::content(&mut *query, message.no).await?.map(|content| Submission {
                 outer: content.outer.into(),
                 cover: bytes(content.cover),
                 letter: bytes(content.letter),
@@ -29,12 +29,13 @@ impl App {
                 sender_copy: bytes(content.sender_copy),
             })
         } else {
-            messages::outer(&mut query, message.no).await?.map(|(outer, signature)| Submission {
+            messages::outer(&mut *query, message.no).await?.map(|(outer, signature)| Submission {
                 outer: outer.into(),
                 signature: Some(signature),
                 ..Submission::default()
             })
         };
+        drop(query);
         let snapshot = self.state_with(&rows).await?;
         let events = self.logged_events(rows, &snapshot).await?;
         Ok(Delivery { events, submission, checkpoints: snapshot.checkpoints() })

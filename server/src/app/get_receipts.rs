@@ -11,24 +11,23 @@ use postfach_domain::outer::Outer;
 use super::{App, AppError, Caller, LinkProof, Receipts, Refusal};
 use crate::evidence::LogName;
 use crate::logs::Snapshot;
-use crate::storage::sql::events::{self, EventRow};
+use crate::storage::StoreError;
+use crate::storage::sql::events::EventRow;
 use crate::storage::sql::mailboxes::Link;
 use crate::storage::sql::messages;
-use crate::storage::{Ask, StoreError};
 
 impl App {
     /// All that is needed for the receipts of one message of the caller's.
     pub async fn get_receipts(&self, caller: &Caller, message_id: MessageId) -> Result<Receipts, AppError> {
         self.require_member(caller).await?;
-        let message = self.message(message_id).await?.ok_or(AppError::NotFound)?;
+        let mut query = self.store.snapshot().await?;
+        let (message, rows) = Self::message_with_events(&mut *query, message_id).await?;
         let party = message.sender == caller.party || Party::Mailbox(message.recipient) == caller.party;
         if !party {
             return Err(AppError::NotFound);
         }
-        let mut query = Ask(&*self.store);
-        let standing = message.events.iter().filter(|(event_type, _)| event_type.is_some());
-        let rows = events::by_index(&mut query, standing.map(|(_, index)| *index)).await?;
-        let stored = messages::outer(&mut query, message.no).await?;
+        let stored = messages::outer(&mut *query, message.no).await?;
+        drop(query);
         let outer = stored.map(|(outer, _)| outer).unwrap_or_default();
         let heads = heads(&rows, &outer)?;
         let snapshot = self.state_with(&rows).await?;

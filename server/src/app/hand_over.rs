@@ -68,12 +68,6 @@ impl App {
     pub(super) async fn message(&self, message_id: MessageId) -> Result<Option<Message>, StoreError> {
         Ok(messages::by_id(&mut Ask(&*self.store), [&message_id]).await?.into_iter().next())
     }
-
-    /// A message that the caller sent.
-    pub(super) async fn sent(&self, caller: &Caller, message_id: MessageId) -> Result<Message, AppError> {
-        let message = self.message(message_id).await?.ok_or(AppError::NotFound)?;
-        if message.sender == caller.party { Ok(message) } else { Err(AppError::NotFound) }
-    }
 }
 
 /// What ends access even after a hand-over: the recipient's own deletion, and erasure.

@@ -173,7 +173,7 @@ pub struct Logged {
 /// A message of the sender's with its events.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Delivery {
-    /// In the order of the log.
+    /// All of them, in the order of the log; of erased ones the place is left.
     pub events: Vec<LoggedEvent>,
     /// What was sent; `None` once erased. Envelopes and copy only where content was asked for.
     pub submission: Option<Submission>,
@@ -257,7 +257,7 @@ pub struct LinkProof {
 /// All that is needed to build the receipts of one message.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Receipts {
-    /// In the order of the log; erased ones are left out.
+    /// All of them, in the order of the log; of erased ones the place is left.
     pub events: Vec<LoggedEvent>,
     /// Encoded outer header.
     pub outer: Vec<u8>,

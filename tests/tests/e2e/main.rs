@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod documents;
+mod erased;
 mod evidence;
 mod file_names;
 mod interop;

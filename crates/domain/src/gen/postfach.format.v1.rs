@@ -375,7 +375,7 @@ pub mod event {
 /// Details of ERASED.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ErasedDetails {
-    /// Indexes of the evidence log whose salt and event were erased.
+    /// Indexes of the evidence log whose salt and event were erased, ascending, each once.
     #[prost(uint64, repeated, tag = "1")]
     pub indexes: ::prost::alloc::vec::Vec<u64>,
     /// pair_seq of the erased ACCEPTED, so that the recipient sees no gap.

@@ -4,6 +4,7 @@ mod certificate;
 pub(crate) mod chain;
 mod event;
 pub(crate) mod follow;
+pub(crate) mod history;
 
 pub use certificate::CertifiedKey;
 pub use event::VerifiedEvent;

@@ -134,7 +134,7 @@ impl<'a, M: MailboxMemory> Sorter<'a, M> {
             self.state.waiting.retain(|w| w.message_id != id.to_string());
         }
         if event.event_type == EventType::Erased {
-            self.explain_erasure(&verified);
+            self.explain_erasure(&verified)?;
         }
         let stage = Stage::new(event, verified.index);
         let message_id = event.message_id;
@@ -142,16 +142,14 @@ impl<'a, M: MailboxMemory> Sorter<'a, M> {
     }
 
     /// An erased message leaves its number behind.
-    fn explain_erasure(&mut self, verified: &VerifiedEvent) {
-        let (Some(sender), Ok(details)) =
-            (&verified.event.sender, ErasedDetails::parse(&verified.event.details))
-        else {
-            return;
-        };
+    fn explain_erasure(&mut self, verified: &VerifiedEvent) -> Result<(), Error> {
+        let details = ErasedDetails::parse(&verified.event.details).map_err(|e| verified.fault(e))?;
+        let Some(sender) = &verified.event.sender else { return Ok(()) };
         let pair = self.state.pairs.entry(sender.issuer()).or_default();
         if details.pair_seq > pair.highest {
             pair.skip_to(details.pair_seq);
         }
         pair.missing.remove(&details.pair_seq);
+        Ok(())
     }
 }

@@ -15,6 +15,7 @@ use super::Sender;
 use crate::client::{MAX_ANSWER, Pace};
 use crate::error::{Error, EvidenceFault};
 use crate::evidence::VerifiedEvent;
+use crate::evidence::history::is_gone;
 use crate::receipts::History;
 use crate::work::blocking;
 
@@ -38,6 +39,11 @@ pub struct Withdrawn {
     pub event: VerifiedEvent,
     /// True where it stood before: another clerk did it, or the answer to an earlier try got lost.
     pub repeated: bool,
+}
+
+/// What the service itself answers about content that is gone.
+fn erased() -> Error {
+    Error::Conflict { reason: "ERASED".to_owned(), request_id: None }
 }
 
 impl Sender {
@@ -95,7 +101,6 @@ impl Sender {
     pub async fn read_sent(&self, message_id: MessageId) -> Result<SentMessage, Error> {
         let answer = self.delivery(message_id, true).await?;
         let hashes = self.hashes_in(&answer, message_id)?;
-        let erased = || Error::NotFound { reason: "ERASED".to_owned(), request_id: None };
         let submission = answer.submission.ok_or_else(erased)?;
         let outer = Outer::parse(&submission.outer).map_err(|e| Error::answer(e.to_string()))?;
         let signer = self.clerk_key(&outer.signer).await?;
@@ -166,10 +171,15 @@ impl Sender {
     fn hashes_in(&self, answer: &v1::GetDeliveryResponse, message_id: MessageId) -> Result<Hashes, Error> {
         use postfach_domain::event::EventSigned;
         let seen = self.client.observe(answer.checkpoints.as_ref())?;
-        for logged in answer.events.iter().filter(|logged| !logged.event.is_empty()) {
+        for logged in answer.events.iter().filter(|logged| !is_gone(logged)) {
             let verified = self.client.verify_event(logged, &seen)?;
-            if verified.event.event_type != EventType::Accepted {
-                continue;
+            match verified.event.event_type {
+                EventType::Accepted => {}
+                EventType::Erased => {
+                    verified.expect(EventType::Erased, Some(message_id))?;
+                    return Err(erased());
+                }
+                _ => continue,
             }
             verified.expect(EventType::Accepted, Some(message_id))?;
             let hashes = verified.event.hashes.ok_or_else(|| verified.fault("it has no hashes"))?;

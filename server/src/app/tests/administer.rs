@@ -6,10 +6,11 @@ use postfach_domain::event::{ErasedDetails, Event, EventType};
 use postfach_domain::keylog::cert_leaf;
 use postfach_domain::sign::SecretKey;
 use postfach_ledger::hash::leaf_hash;
+use postfach_ledger::leaf::EvidenceLeaf;
 
 use super::{field, refusal};
 use crate::app::{AppError, Caller, DeliveryFilter, OpenError, RegisterAuthority};
-use crate::evidence::LogName;
+use crate::evidence::{LogName, LoggedEvent};
 use crate::logs::KeptError;
 use crate::storage::Ask;
 use crate::storage::sql::events;
@@ -121,8 +122,22 @@ async fn erasing_leaves_commitments_only() {
     let again = world.app.deliver(&amt.caller(), submission.clone(), false).await;
     assert_eq!(refusal(again), Refusal::MessageIdReused);
     let delivery = world.app.get_delivery(&amt.caller(), id, true).await.unwrap();
-    assert_eq!((delivery.events.len(), delivery.submission), (1, None));
-    assert_eq!(world.app.get_receipts(&anna.caller(), id).await.unwrap().events.len(), 1);
+    assert_eq!(delivery.submission, None);
+    let receipts = world.app.get_receipts(&anna.caller(), id).await.unwrap();
+    let listed = world.app.list_delivery_events(&amt.caller(), "", 0).await.unwrap();
+    // Every list shows the same places, in the same way.
+    let same = |events: &[LoggedEvent]| {
+        let gone = events.iter().filter(|event| event.event.is_empty() && event.salt.is_empty());
+        gone.map(|event| event.index).collect::<Vec<_>>()
+    };
+    for events in [&delivery.events, &receipts.events, &listed.events] {
+        assert_eq!(same(events), erased.erased_indexes);
+    }
+    assert_eq!((delivery.events.len(), receipts.events.len(), listed.events.len()), (3, 3, 4));
+    // The proof of the last place that is gone: ERASED names its commitment.
+    let last = EvidenceLeaf { commitment: event.prev_commitment }.leaf_hash();
+    let (place, note) = (&receipts.events[1], &receipts.checkpoints.evidence);
+    world.check_leaf(LogName::Evidence, place.index, &last, &place.inclusion, note);
     let deliveries = world.app.list_deliveries(&DeliveryFilter::default(), 0, "").await.unwrap();
     assert_eq!(deliveries.items.len(), 2);
     assert_eq!((deliveries.items[0].kind.as_str(), deliveries.items[0].letter_length), ("", 0));
