@@ -1,5 +1,7 @@
 //! Plain HTTP beside gRPC: both logs as C2SP tlog-tiles lays them out, for anybody's tools. Nothing else.
 
+mod header_limit;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -12,6 +14,7 @@ use postfach_ledger::tile::Resource;
 
 use crate::app::App;
 use crate::evidence::LogName;
+pub use header_limit::limit_headers;
 
 /// A full tile never changes.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";

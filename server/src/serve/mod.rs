@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::middleware::from_fn;
 use postfach_domain::limits;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, UnixListener};
@@ -117,5 +118,5 @@ fn server(routes: Router) -> tonic::transport::server::Router {
         .http2_keepalive_timeout(Some(KEEP_ALIVE_WITHIN))
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .add_routes(Routes::from(routes))
+        .add_routes(Routes::from(routes.layer(from_fn(http::limit_headers))))
 }

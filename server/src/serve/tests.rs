@@ -96,8 +96,13 @@ impl Running {
 
     /// One request in HTTP/1.1 by a client that names neither a server nor a protocol.
     async fn get(&self, path: &str) -> String {
+        self.get_with(path, "").await
+    }
+
+    /// The same with further header lines.
+    async fn get_with(&self, path: &str, lines: &str) -> String {
         let mut stream = self.tls(self.client_config(&[], false)).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n{lines}Connection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = Vec::new();
         // The end of the stream may come without a TLS close.
@@ -248,6 +253,35 @@ async fn what_is_over_a_limit_is_refused_and_the_connection_lives_on() {
     grpc.ready().await.unwrap();
     let unknown = grpc.unary(Request::new(v1::GetServerInfoRequest {}), path, codec).await.unwrap_err();
     assert_eq!((unknown.code(), reason(&unknown).as_str()), (Code::Unimplemented, "UNIMPLEMENTED"));
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn headers_have_one_limit_in_both_protocols() {
+    let server = start(Duration::from_secs(5)).await;
+    let one = |length: usize| format!("X-Long: {}\r\n", "a".repeat(length));
+    for (lines, status) in [
+        (one(16_000), "200"),
+        (one(20_000), "431"),
+        // Each field costs something besides its bytes.
+        (one(150).repeat(80), "200"),
+        (one(150).repeat(90), "431"),
+    ] {
+        let answer = server.get_with("/log/keys/checkpoint", &lines).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{}: {answer}", lines.len());
+    }
+    let answer = server.get(&format!("/log/keys/{}", "a".repeat(20_000))).await;
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+
+    let mut info = InfoServiceClient::new(server.channel().await);
+    for (length, fits) in [(15_000, true), (20_000, false)] {
+        let mut request = Request::new(v1::GetServerInfoRequest {});
+        request.metadata_mut().insert("x-long", "a".repeat(length).parse().unwrap());
+        match info.get_server_info(request).await {
+            Ok(_) => assert!(fits),
+            Err(status) => assert!(!fits && status.message().contains("431"), "{status}"),
+        }
+    }
     server.stop().await.unwrap();
 }
 
