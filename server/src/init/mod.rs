@@ -76,8 +76,7 @@ pub async fn init(
     now: Timestamp,
     chance: &mut Chance,
 ) -> Outcome<VerifiedCard> {
-    make_folder(folder)?;
-    let _lock = folder.lock_now()?;
+    // Everything that the words can be wrong in comes before anything is written.
     let registrar = SecretKey::generate(chance);
     let keys_log = SecretKey::generate(chance);
     let evidence_log = SecretKey::generate(chance);
@@ -109,6 +108,8 @@ pub async fn init(
         )
     })?;
 
+    make_folder(folder)?;
+    let _lock = folder.lock_now()?;
     make_private(&folder.keys())?;
     make_private(&folder.tls())?;
     keyfile::write_new(&folder.registrar_key(), &registrar)?;
@@ -246,7 +247,7 @@ mod tests {
         let folder = Folder::at(&dir.path().join("data"));
         let refused = init(&folder, &plan("http://post.example"), NOW, &mut system_chance()).await;
         assert_eq!(refused.unwrap_err().exit, Exit::Usage);
-        assert!(folder.require_deployment().is_err());
+        assert!(!folder.path().exists());
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod file_names;
 mod interop;
 mod log_readers;
 mod main_job;
+mod operator;
 mod recovery_kit;
 mod rollback;
 mod secrecy;
