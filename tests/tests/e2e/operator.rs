@@ -12,3 +12,12 @@ fn a_slip_in_init_leaves_nothing_behind() {
     assert!(!folder.exists());
     d.postfachd(&[&words[..], &["--public-url", "https://foo"]].concat()).ok();
 }
+
+#[test]
+fn a_checkpoint_file_that_is_not_there_is_not_found() {
+    let d = Deployment::new();
+    let missing = d.audit(&["--checkpoint", "no-such.checkpoint"]).exits(3);
+    let error = &missing.json()["error"];
+    assert!(error["message"].as_str().unwrap().contains("no-such.checkpoint"), "{error}");
+    assert!(!error["hint"].as_str().unwrap().is_empty());
+}

@@ -14,6 +14,7 @@ use super::facts::Context;
 use super::problem::{Checked, Failure, bad_at};
 use super::tree::{KeptCheckpoint, Tree, Trees};
 use crate::deployment::folder::Folder;
+use crate::failure::Failure as Ended;
 
 /// What the service card pins.
 pub struct Pinned {
@@ -69,7 +70,7 @@ pub fn trees(folder: &Folder, pinned: &Pinned, also: Option<&Path>) -> Checked<(
         }
     }
     if let Some(path) = also {
-        let note = fs::read(path).map_err(|error| unreadable(path, &error))?;
+        let note = fs::read(path).map_err(|error| Failure::Named(Ended::file(path, &error)))?;
         let name = path.display().to_string();
         // Its first line says which log it is of.
         let of_keys = note.starts_with(format!("{}\n", pinned.keys.name()).as_bytes());

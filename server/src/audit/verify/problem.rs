@@ -34,6 +34,9 @@ pub enum Failure {
     /// It could not be read; says nothing about the evidence.
     #[error("{0}")]
     Unreadable(String),
+    /// A file that the caller named could not be read.
+    #[error("{}", .0.message)]
+    Named(crate::failure::Failure),
 }
 
 /// What a check answers.

@@ -16,6 +16,7 @@ pub async fn run(args: &VerifyArgs, output: Output) -> Outcome<()> {
     match verify(&folder, &options).await {
         Ok(report) => output.answer(&answer(&report), &text(&report, &options)),
         Err(Failure::Bad(problem)) => Err(wrong(&problem)),
+        Err(Failure::Named(ended)) => Err(ended),
         Err(Failure::Unreadable(what)) => Err(Ended::new(
             Exit::Other,
             "UNREADABLE",
