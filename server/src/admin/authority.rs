@@ -30,15 +30,16 @@ pub async fn run(command: AuthorityCommand, output: Output) -> Outcome<()> {
             let request = AuthorityRequest::read(&request)?;
             let added = add(&folder, &registrar, &request).await?;
             let key_id = request.sign_pub.key_id().to_string();
+            let (id, index) = (added.answer.authority_id, added.answer.certificate_index);
             let answer = json!({
-                "authority_id": added.authority_id,
+                "authority_id": id,
                 "key_id": key_id,
-                "certificate_index": added.certificate_index,
+                "certificate_index": index,
+                "repeated": added.repeated,
             });
-            let text = format!(
-                "{} is certified with key {key_id}. Line {} of the keys log says so.",
-                added.authority_id, added.certificate_index
-            );
+            let before = if added.repeated { " It did so before." } else { "" };
+            let text =
+                format!("{id} is certified with key {key_id}. Line {index} of the keys log says so.{before}");
             output.answer(&answer, &text)
         }
         AuthorityCommand::Revoke { data, registrar_key, id, key_id, reason } => {
@@ -84,12 +85,21 @@ pub(super) struct Revoke {
     pub(super) reason: String,
 }
 
-/// Certifies the key of a request and, for a new authority, opens its mailbox.
+/// A key that is certified.
+#[derive(Debug)]
+pub(super) struct Added {
+    pub(super) answer: v1::RegisterAuthorityResponse,
+    /// True where it was before, by the same request.
+    pub(super) repeated: bool,
+}
+
+/// Certifies the key of a request and, for a new authority, opens its mailbox. The same request again, for example after
+/// an answer that got lost, gets the certificate that it got before.
 pub(super) async fn add(
     folder: &Folder,
     registrar: &Registrar,
     request: &AuthorityRequest,
-) -> Outcome<v1::RegisterAuthorityResponse> {
+) -> Outcome<Added> {
     if request.origin != registrar.origin {
         return Err(Failure::new(
             Exit::Usage,
@@ -99,20 +109,29 @@ pub(super) async fn add(
         ));
     }
     link::with(folder, async |link| {
+        let issued = issued(link, registrar, &request.authority_id).await?;
         let mailbox = match &request.genesis {
             Some(genesis) => chain::address_of(genesis),
-            None => mailbox_of(link, registrar, &request.authority_id).await?,
+            None => issued.last().ok_or_else(|| unknown(&request.authority_id))?.certificate.mailbox,
+        };
+        let wanted = certificate(registrar, request, mailbox, SystemClock.now());
+        let earlier = issued.into_iter().find(|issued| issued.answers(&wanted));
+        let repeated = earlier.is_some();
+        let signed = match earlier {
+            Some(earlier) => earlier.signed,
+            None => sign(registrar, &wanted)?,
         };
         let wraps = request.wraps.iter();
         let call = v1::RegisterAuthorityRequest {
-            certificate: Some(certificate(registrar, request, mailbox, SystemClock.now())?),
+            certificate: Some(signed),
             genesis: request.genesis.clone(),
             wraps: wraps
                 .map(|(member, sealed)| v1::Wrap { member: member.to_vec(), sealed: sealed.clone() })
                 .collect(),
         };
         let answer = link.admin().register_authority(call).await;
-        answer.map(tonic::Response::into_inner).map_err(|status| failure(&status))
+        let answer = answer.map_err(|status| failure(&status))?.into_inner();
+        Ok(Added { answer, repeated })
     })
     .await
 }
@@ -122,8 +141,8 @@ fn certificate(
     request: &AuthorityRequest,
     mailbox: Address,
     now: Timestamp,
-) -> Outcome<Signed> {
-    let certificate = AuthorityCert {
+) -> AuthorityCert {
+    AuthorityCert {
         origin: registrar.origin.clone(),
         authority_id: request.authority_id.clone(),
         display_name: request.display_name.clone(),
@@ -133,20 +152,41 @@ fn certificate(
         ibans: request.ibans.clone(),
         not_before: now,
         not_after: None,
-    };
+    }
+}
+
+fn sign(registrar: &Registrar, certificate: &AuthorityCert) -> Outcome<Signed> {
     certificate.sign(&registrar.key).map_err(|error| {
         let hint = "Ask the authority to run `postfach authority init` with correct data.";
         Failure::new(Exit::Usage, "REQUEST_MALFORMED", format!("The request: {error}."), hint)
     })
 }
 
-/// The mailbox that a known authority has.
-async fn mailbox_of(link: &Link, registrar: &Registrar, id: &AuthorityId) -> Outcome<Address> {
-    let keys = keys_of(link, id).await?;
-    let newest = keys.into_iter().filter_map(|key| key.certificate?.statement).next_back();
-    let certificate = newest.ok_or_else(|| unknown(id))?;
-    let certificate = AuthorityCert::verify(&certificate, &registrar.key.public());
-    Ok(certificate.map_err(|error| foreign(&error))?.mailbox)
+/// A certificate that this registrar has issued.
+struct Issued {
+    certificate: AuthorityCert,
+    signed: Signed,
+    revoked: bool,
+}
+
+impl Issued {
+    /// True where it still counts and says, but for its dates, what is wanted now.
+    fn answers(&self, wanted: &AuthorityCert) -> bool {
+        let AuthorityCert { not_before, not_after, .. } = self.certificate;
+        !self.revoked && self.certificate == AuthorityCert { not_before, not_after, ..wanted.clone() }
+    }
+}
+
+/// All certificates of an authority, oldest first; none where it is not known.
+async fn issued(link: &Link, registrar: &Registrar, id: &AuthorityId) -> Outcome<Vec<Issued>> {
+    let mut issued = Vec::new();
+    for key in keys_of(link, id).await? {
+        let Some(signed) = key.certificate.and_then(|logged| logged.statement) else { continue };
+        let certificate = AuthorityCert::verify(&signed, &registrar.key.public());
+        let certificate = certificate.map_err(|error| foreign(&error))?;
+        issued.push(Issued { certificate, signed, revoked: key.revocation.is_some() });
+    }
+    Ok(issued)
 }
 
 /// Revokes; answers which keys, and where the keys log says so.
@@ -181,14 +221,15 @@ fn revocation(registrar: &Registrar, order: &Revoke, key_id: KeyId, now: Timesta
 
 /// The key that was named, else all keys that are not revoked yet.
 async fn keys_to_revoke(link: &Link, registrar: &Registrar, order: &Revoke) -> Outcome<Vec<KeyId>> {
+    let issued = issued(link, registrar, &order.id).await?;
+    if issued.is_empty() {
+        return Err(unknown(&order.id));
+    }
     let mut active = Vec::new();
-    for key in keys_of(link, &order.id).await? {
-        let revoked = key.revocation.is_some();
-        let Some(statement) = key.certificate.and_then(|logged| logged.statement) else { continue };
-        let certificate = AuthorityCert::verify(&statement, &registrar.key.public());
-        let key_id = certificate.map_err(|error| foreign(&error))?.key_id();
+    for key in issued {
+        let key_id = key.certificate.key_id();
         if order.key_id.is_none_or(|wanted| wanted == key_id) {
-            if !revoked {
+            if !key.revoked {
                 active.push(key_id);
             } else if order.key_id.is_some() {
                 return Err(nothing_to_revoke(&order.id));
@@ -207,11 +248,12 @@ async fn keys_to_revoke(link: &Link, registrar: &Registrar, order: &Revoke) -> O
     }
 }
 
+/// None where the authority is not known.
 async fn keys_of(link: &Link, id: &AuthorityId) -> Outcome<Vec<v1::AuthorityKey>> {
     let request = v1::GetAuthorityRequest { authority_id: id.to_string() };
     match link.directory().get_authority(request).await {
         Ok(answer) => Ok(answer.into_inner().keys),
-        Err(status) if status.code() == tonic::Code::NotFound => Err(unknown(id)),
+        Err(status) if status.code() == tonic::Code::NotFound => Ok(Vec::new()),
         Err(status) => Err(failure(&status)),
     }
 }

@@ -81,9 +81,15 @@ async fn status(folder: &Folder) -> Outcome<v1::GetStatusResponse> {
 async fn authorities_come_get_a_second_key_and_go() {
     let (_dir, folder) = deployment().await;
     let registrar = Registrar::open(&folder, &folder.registrar_key()).unwrap();
-    let added = add(&folder, &registrar, &request(10, "amt", true)).await.unwrap();
-    assert_eq!(added.authority_id, "amt");
-    add(&folder, &registrar, &request(20, "amt", false)).await.unwrap();
+    let (founding, another) = (request(10, "amt", true), request(20, "amt", false));
+    let added = add(&folder, &registrar, &founding).await.unwrap();
+    assert_eq!((added.answer.authority_id.as_str(), added.repeated), ("amt", false));
+    let further = add(&folder, &registrar, &another).await.unwrap();
+    // Asked for once more, both are what they were, and nothing is logged.
+    for (request, first) in [(founding, added), (another, further)] {
+        let again = add(&folder, &registrar, &request).await.unwrap();
+        assert_eq!((again.answer, again.repeated), (first.answer, true));
+    }
     let taken = add(&folder, &registrar, &request(30, "amt", true)).await.unwrap_err();
     assert_eq!((taken.exit, taken.reason.as_str()), (Exit::Conflict, "AUTHORITY_EXISTS"));
     let unknown = add(&folder, &registrar, &request(40, "kreis", false)).await.unwrap_err();

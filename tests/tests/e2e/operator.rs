@@ -1,6 +1,39 @@
 //! The operator's commands when something went wrong before: an answer that got lost, a slip in the words.
 
-use postfach_tests::Deployment;
+use std::fs;
+
+use postfach_tests::{Authority, Deployment};
+use serde_json::Value;
+
+#[test]
+fn a_certification_after_a_lost_answer_is_the_first_one() {
+    let d = Deployment::serving();
+    let request = d.root().join("request.json");
+    let card = d.card();
+    let words = ["authority", "init", "--id", "stadt", "--name", "Stadt", "--no-passphrase"];
+    let files = ["--service-card", card.to_str().unwrap(), "--request-out", request.to_str().unwrap()];
+    let amt = Authority::at(&d, "stadt");
+    amt.postfach(&[&words[..], &files[..]].concat()).ok();
+    let first = d.certify(&request).ok().json();
+    let again = d.certify(&request).ok().json();
+    assert_eq!((&first["repeated"], &again["repeated"]), (&Value::Bool(false), &Value::Bool(true)));
+    for same in ["authority_id", "key_id", "certificate_index"] {
+        assert_eq!(first[same], again[same], "{same}");
+    }
+
+    // The same key under another name is no repetition, and a revoked one stays revoked.
+    let text = fs::read_to_string(&request).unwrap();
+    let other = d.root().join("other.json");
+    fs::write(&other, text.replace("\"Stadt\"", "\"Land\"")).unwrap();
+    let refused = d.certify(&other).exits(9).json();
+    assert_eq!(refused["error"]["reason"], "KEY_ALREADY_CERTIFIED");
+    let key = d.data().join("registrar.key");
+    let revoke = ["admin", "authority", "revoke", "--id", "stadt", "--reason", "lost"];
+    d.operator(&[&revoke[..], &["--registrar-key", key.to_str().unwrap()]].concat()).ok();
+    let refused = d.certify(&request).exits(9).json();
+    assert_eq!(refused["error"]["reason"], "KEY_ALREADY_CERTIFIED");
+    d.audit(&[]).ok();
+}
 
 #[test]
 fn a_slip_in_init_leaves_nothing_behind() {
