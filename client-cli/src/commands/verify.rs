@@ -145,12 +145,9 @@ impl Answer for Proven {
         page.fact_if(&t!("label-actor"), event.actor.as_deref().unwrap_or_default());
         page.fact_if(&t!("label-reason"), &event.reason);
         page.fact(&t!("label-occurred-at"), &event.occurred_at);
-        page.fact(
-            &t!("label-time-bound"),
-            &if self.witnessed { self.time.clone() } else { t!("operator-says") },
-        );
+        page.fact(&t!("label-time-bound"), &self.time);
         page.fact(&t!("label-witnessed"), &if self.witnessed { t!("yes") } else { t!("no") });
-        page.fact(&t!("label-revocation"), &t!("operator-says"));
+        page.fact(&t!("label-revocation"), &self.revocation);
         let checkpoint = &self.checkpoint;
         page.fact(&t!("label-checkpoint"), &format!("{} {}", checkpoint.log, checkpoint.size));
         page.fact(&t!("label-place"), &event.index.to_string());
