@@ -47,6 +47,12 @@ impl Extent {
         rng.fill_bytes(&mut random);
         Self { file: format!("{kind}-{}.journal", hex::encode(random)), len: 0 }
     }
+
+    /// True for the name of a journal of this kind.
+    pub fn is_of(name: &str, kind: &str) -> bool {
+        let rest = name.strip_prefix(kind).and_then(|rest| rest.strip_prefix('-'));
+        rest.is_some_and(|rest| rest.ends_with(".journal"))
+    }
 }
 
 /// A journal in a folder.

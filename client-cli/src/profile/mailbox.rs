@@ -12,21 +12,27 @@ use postfach_sdk::state::SyncState;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::changes::{Applied, Changes};
 use super::files::create_private_folder;
 use super::journal::{Extent, Journal, JournalError};
 use super::message::Entry;
 use super::{Unlocked, io_failure};
-use crate::clock;
 use crate::exit::{Failure, Outcome};
-use crate::fail;
+use crate::{clock, fail, text_form};
 
 const MANIFEST: &str = "mailbox.sealed";
 const LETTERS: &str = "letters";
+/// What the two kinds of journals are called.
+const MESSAGES: &str = "messages";
+const COVERS: &str = "covers";
+/// Form of manifest and journals; another one is not read.
+const FORM: u32 = 2;
 /// Records that may be outdated, beyond as many as there are messages, before the journal is written anew.
 const SLACK: u64 = 1_000;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Manifest {
+    form: u32,
     messages: Extent,
     covers: Extent,
     /// Records in the journal of messages, outdated ones too.
@@ -34,15 +40,19 @@ struct Manifest {
     sync: SyncState,
 }
 
-/// What one step of a sync found out; stored together or not at all.
-#[derive(Debug, Default)]
-pub struct Changes {
-    /// New messages with what was transported.
-    pub new: Vec<(Entry, MessageRecord)>,
-    /// Messages that changed, whole.
-    pub changed: Vec<Entry>,
-    /// How far the mailbox was read, where that changed.
-    pub sync: Option<SyncState>,
+/// The part of a manifest that every form has.
+#[derive(Deserialize)]
+struct AnyForm {
+    #[serde(default)]
+    form: u32,
+}
+
+/// A frame of the journal of covers: whose it is, and what was transported.
+#[derive(Serialize, Deserialize)]
+struct Cover {
+    #[serde(with = "text_form")]
+    message_id: MessageId,
+    record: MessageRecord,
 }
 
 /// All messages, in memory.
@@ -55,17 +65,19 @@ pub struct Messages<'a> {
 impl<'a> Messages<'a> {
     /// Reads everything that is remembered.
     pub fn load(unlocked: &'a Unlocked) -> Outcome<Self> {
-        // Another command may write the journal anew between our two reads; then the manifest names a new file.
-        for _ in 0..3 {
-            let manifest = read_manifest(unlocked)?;
-            let mut messages = Self { unlocked, manifest, entries: BTreeMap::new() };
-            match messages.read_entries() {
-                Ok(()) => return Ok(messages),
-                Err(_) if read_manifest(unlocked)? != messages.manifest => {}
-                Err(error) => return Err(messages.journal_failure(&messages.manifest.messages, error)),
-            }
+        if let Ok(messages) = Self::read(unlocked) {
+            return Ok(messages);
         }
-        Err(fail!(Conflict, "PROFILE_BUSY", "profile-busy"))
+        // Another command may have written the journals anew between our two reads. Under the lock none does.
+        let _lock = unlocked.lock()?;
+        Self::read(unlocked)
+    }
+
+    fn read(unlocked: &'a Unlocked) -> Outcome<Self> {
+        let manifest = read_manifest(unlocked)?;
+        let mut messages = Self { unlocked, manifest: manifest.clone(), entries: BTreeMap::new() };
+        messages.read_from(&manifest.messages, 0)?;
+        Ok(messages)
     }
 
     /// Takes over what other commands stored since this was loaded.
@@ -89,54 +101,26 @@ impl<'a> Messages<'a> {
         &self.manifest.sync
     }
 
-    /// Outer header and cover of a message.
-    pub fn record(&self, entry: &Entry) -> Outcome<MessageRecord> {
-        let covers = &self.manifest.covers;
-        let journal = Journal::new(self.unlocked.profile().home(), covers, self.unlocked.key());
-        let plain = journal.at(entry.cover_at).map_err(|e| self.journal_failure(covers, e))?;
-        serde_json::from_slice(&plain).map_err(|_| self.journal_failure(covers, JournalError::Damaged))
+    /// Outer header and cover of a message whose content is still there.
+    pub fn record(&mut self, id: &MessageId) -> Outcome<MessageRecord> {
+        if let Some(Ok(record)) = self.get(id).map(|entry| self.cover(entry)) {
+            return Ok(record);
+        }
+        // Another command may have written the journals anew, and ours are no more. Under the lock none does.
+        let _lock = self.unlocked.lock()?;
+        self.catch_up()?;
+        self.cover(self.get(id).ok_or_else(|| unknown(id))?)
     }
 
-    /// Stores changes. They are durable when this returns. Changes of other commands since `load` are kept: what was
-    /// changed here wins message by message.
+    /// Stores what was found out, on top of what other commands stored meanwhile. It is durable when this returns, and
+    /// what was deleted or erased has left this computer: covers, subjects, letters.
     pub fn store(&mut self, changes: Changes) -> Outcome<()> {
         let _lock = self.unlocked.lock()?;
         self.catch_up()?;
-        let mut rng = clock::rng();
-        let folder = self.unlocked.profile().home().to_path_buf();
-        let frames: Vec<_> = changes.new.iter().map(|(_, record)| json(record)).collect();
-        let covers = self.manifest.covers.clone();
-        let appended = Journal::new(&folder, &covers, self.unlocked.key()).append(&frames, &mut rng);
-        let (places, covers) = appended.map_err(|e| io_failure(&folder, &e))?;
-        let new =
-            changes.new.into_iter().zip(places).map(|((entry, _), cover_at)| Entry { cover_at, ..entry });
-        let records: Vec<Entry> = new.chain(changes.changed).collect();
-        let messages = self.manifest.messages.clone();
-        let frames = if records.is_empty() { Vec::new() } else { vec![json(&records)] };
-        let appended = Journal::new(&folder, &messages, self.unlocked.key()).append(&frames, &mut rng);
-        let (_, messages) = appended.map_err(|e| io_failure(&folder, &e))?;
-        let records_now = self.manifest.records + records.len() as u64;
-        let sync = changes.sync.unwrap_or_else(|| self.manifest.sync.clone());
-        self.write_manifest(Manifest { messages, covers, records: records_now, sync })?;
-        self.entries.extend(records.into_iter().map(|entry| (entry.message_id, entry)));
-        if records_now > 2 * self.entries.len() as u64 + SLACK { self.rewrite() } else { Ok(()) }
-    }
-
-    /// Removes the content of deleted and erased messages from this computer: covers, subjects, letters.
-    pub fn purge(&mut self, id: &MessageId) -> Outcome<()> {
-        let letter = self.unlocked.path(&letter_name(id));
-        match fs::remove_file(&letter) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(io_failure(&letter, &e)),
-            _ => {}
-        }
-        let _lock = self.unlocked.lock()?;
-        self.catch_up()?;
-        if let Some(entry) = self.entries.get_mut(id) {
-            entry.subject.clear();
-            entry.kind_detail.clear();
-            entry.attachments.clear();
-        }
-        self.rewrite()
+        let applied = changes.apply(&self.entries);
+        let leaving = applied.leaving(&self.entries);
+        leaving.iter().try_for_each(|id| self.remove_letter(id))?;
+        if leaving.is_empty() { self.append(applied) } else { self.rewrite(applied) }
     }
 
     /// The letter envelope, where it was received.
@@ -144,26 +128,50 @@ impl<'a> Messages<'a> {
         self.unlocked.read_sealed(&letter_name(id))
     }
 
-    /// Stores a letter envelope, durably.
-    pub fn store_letter(&self, id: &MessageId, envelope: &[u8]) -> Outcome<()> {
+    /// Stores a letter envelope, durably; not that of a message that was deleted or erased meanwhile.
+    pub fn store_letter(&mut self, id: &MessageId, envelope: &[u8]) -> Outcome<()> {
+        let _lock = self.unlocked.lock()?;
+        self.catch_up()?;
+        if self.get(id).is_none_or(Entry::is_content_gone) {
+            return Ok(());
+        }
         let folder = self.unlocked.path(LETTERS);
         create_private_folder(&folder).map_err(|e| io_failure(&folder, &e))?;
         self.unlocked.write_sealed(&letter_name(id), envelope)
     }
 
-    fn read_entries(&mut self) -> Result<(), JournalError> {
-        let manifest = self.manifest.clone();
-        self.read_from(&manifest.messages, 0)
+    fn remove_letter(&self, id: &MessageId) -> Outcome<()> {
+        let letter = self.unlocked.path(&letter_name(id));
+        match fs::remove_file(&letter) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(io_failure(&letter, &e)),
+            _ => Ok(()),
+        }
     }
 
-    fn read_from(&mut self, extent: &Extent, from: u64) -> Result<(), JournalError> {
+    fn read_from(&mut self, extent: &Extent, from: u64) -> Outcome<()> {
         let journal = Journal::new(self.unlocked.profile().home(), extent, self.unlocked.key());
-        let (entries, mut damaged) = (&mut self.entries, None);
-        journal.each(from, |_, plain| match serde_json::from_slice::<Vec<Entry>>(&plain) {
+        let (entries, mut unreadable) = (&mut self.entries, None);
+        let read = journal.each(from, |_, plain| match serde_json::from_slice::<Vec<Entry>>(&plain) {
             Ok(records) => entries.extend(records.into_iter().map(|entry| (entry.message_id, entry))),
-            Err(_) => damaged = Some(JournalError::Damaged),
-        })?;
-        damaged.map_or(Ok(()), Err)
+            Err(_) => unreadable = Some(JournalError::Damaged),
+        });
+        read.and(unreadable.map_or(Ok(()), Err)).map_err(|e| self.journal_failure(extent, e))
+    }
+
+    /// What the journal of covers holds of a message.
+    fn cover(&self, entry: &Entry) -> Outcome<MessageRecord> {
+        let covers = &self.manifest.covers;
+        let damaged = |error| self.journal_failure(covers, error);
+        let Some(at) = entry.cover_at else {
+            entry.require_content()?;
+            return Err(damaged(JournalError::Damaged));
+        };
+        let journal = Journal::new(self.unlocked.profile().home(), covers, self.unlocked.key());
+        let plain = journal.at(at).map_err(damaged)?;
+        match serde_json::from_slice::<Cover>(&plain) {
+            Ok(cover) if cover.message_id == entry.message_id => Ok(cover.record),
+            _ => Err(damaged(JournalError::Damaged)),
+        }
     }
 
     /// Takes over what other commands stored since. The lock is held.
@@ -175,49 +183,98 @@ impl<'a> Messages<'a> {
         }
         let same_file = stored.messages.file == self.manifest.messages.file;
         let from = if same_file { self.manifest.messages.len } else { 0 };
-        let read = self.read_from(&stored.messages, from);
+        self.read_from(&stored.messages, from)?;
         self.manifest = stored;
-        read.map_err(|error| self.journal_failure(&self.manifest.messages, error))
+        Ok(())
     }
 
-    /// Writes both journals anew with what still counts. The lock is held.
-    fn rewrite(&mut self) -> Outcome<()> {
-        let (folder, key) = (self.unlocked.profile().home().to_path_buf(), self.unlocked.key());
-        let mut rng = clock::rng();
-        let mut covers = Extent::empty("covers", &mut rng);
-        let mut entries: Vec<Entry> = self.entries.values().cloned().collect();
+    /// Writes changes behind what the journals hold. The lock is held.
+    fn append(&mut self, applied: Applied) -> Outcome<()> {
+        let Applied { mut entries, records, sync } = applied;
+        let covers = records.into_iter().map(|(message_id, record)| Cover { message_id, record });
+        let covers: Vec<Cover> = covers.collect();
+        let frames: Vec<_> = covers.iter().map(json).collect();
+        let (places, extent) = self.write(&self.manifest.covers, &frames)?;
+        for (cover, place) in covers.iter().zip(places) {
+            if let Some(entry) = entries.get_mut(&cover.message_id) {
+                entry.cover_at = Some(place);
+            }
+        }
+        let changed: Vec<&Entry> = entries.values().collect();
+        let frames = if changed.is_empty() { Vec::new() } else { vec![json(&changed)] };
+        let (_, messages) = self.write(&self.manifest.messages, &frames)?;
+        let records = self.manifest.records + changed.len() as u64;
+        let sync = sync.unwrap_or_else(|| self.manifest.sync.clone());
+        self.write_manifest(Manifest { form: FORM, messages, covers: extent, records, sync })?;
+        self.entries.extend(entries);
+        let too_many = records > 2 * self.entries.len() as u64 + SLACK;
+        if too_many { self.rewrite(Applied::default()) } else { Ok(()) }
+    }
+
+    /// Writes both journals anew, with changes, and with nothing that does not count any more. The lock is held.
+    fn rewrite(&mut self, applied: Applied) -> Outcome<()> {
+        let Applied { entries: changed, mut records, sync } = applied;
+        let mut entries = self.entries.clone();
+        entries.extend(changed);
+        let mut entries: Vec<Entry> = entries.into_values().collect();
+        let mut covers = Extent::empty(COVERS, &mut clock::rng());
         for page in entries.chunks_mut(200) {
-            let mut frames = Vec::new();
-            for entry in page.iter().filter(|entry| !entry.is_deleted() && !entry.erased) {
-                frames.push(json(&self.record(entry)?));
+            let has_cover =
+                |entry: &&mut Entry| entry.cover_at.is_some() || records.contains_key(&entry.message_id);
+            let mut page: Vec<&mut Entry> = page.iter_mut().filter(has_cover).collect();
+            let mut frames = Vec::with_capacity(page.len());
+            for entry in &page {
+                let message_id = entry.message_id;
+                let record = records.remove(&message_id).map_or_else(|| self.cover(entry), Ok)?;
+                frames.push(json(&Cover { message_id, record }));
             }
-            let appended = Journal::new(&folder, &covers, key).append(&frames, &mut rng);
-            let (places, extent) = appended.map_err(|e| io_failure(&folder, &e))?;
-            let kept = page.iter_mut().filter(|entry| !entry.is_deleted() && !entry.erased);
-            for (entry, place) in kept.zip(places) {
-                entry.cover_at = place;
-            }
+            let (places, extent) = self.write(&covers, &frames)?;
+            page.iter_mut().zip(places).for_each(|(entry, place)| entry.cover_at = Some(place));
             covers = extent;
         }
         let frames: Vec<_> = entries.chunks(500).map(json).collect();
-        let messages = Extent::empty("messages", &mut rng);
-        let appended = Journal::new(&folder, &messages, key).append(&frames, &mut rng);
-        let (_, messages) = appended.map_err(|e| io_failure(&folder, &e))?;
-        let old = self.manifest.clone();
-        let sync = old.sync.clone();
-        self.write_manifest(Manifest { messages, covers, records: entries.len() as u64, sync })?;
+        let (_, messages) = self.write(&Extent::empty(MESSAGES, &mut clock::rng()), &frames)?;
+        let sync = sync.unwrap_or_else(|| self.manifest.sync.clone());
+        self.write_manifest(Manifest { form: FORM, messages, covers, records: entries.len() as u64, sync })?;
         self.entries = entries.into_iter().map(|entry| (entry.message_id, entry)).collect();
-        for name in [old.messages.file, old.covers.file] {
-            // A file that cannot be removed is not referred to any more.
-            let _ = fs::remove_file(folder.join(name));
-        }
+        self.sweep();
         Ok(())
+    }
+
+    /// Appends frames to a journal, durably; they count once the manifest says so.
+    fn write(&self, extent: &Extent, frames: &[Zeroizing<Vec<u8>>]) -> Outcome<(Vec<u64>, Extent)> {
+        let folder = self.unlocked.profile().home();
+        let journal = Journal::new(folder, extent, self.unlocked.key());
+        journal.append(frames, &mut clock::rng()).map_err(|e| io_failure(folder, &e))
+    }
+
+    /// Removes journals that do not count any more, also what a crash left. The lock is held.
+    fn sweep(&self) {
+        let counts = [&self.manifest.messages.file, &self.manifest.covers.file];
+        let Ok(listed) = fs::read_dir(self.unlocked.profile().home()) else { return };
+        for file in listed.filter_map(Result::ok) {
+            let name = file.file_name();
+            let is_left = |name: &str| {
+                [MESSAGES, COVERS].iter().any(|kind| Extent::is_of(name, kind))
+                    && counts.iter().all(|c| *c != name)
+            };
+            if name.to_str().is_some_and(is_left) {
+                // One that cannot be removed is not referred to any more; the next time tries again.
+                let _ = fs::remove_file(file.path());
+            }
+        }
     }
 
     fn write_manifest(&mut self, manifest: Manifest) -> Outcome<()> {
         self.unlocked.write_json(MANIFEST, &manifest)?;
         self.manifest = manifest;
         Ok(())
+    }
+
+    /// Makes an entry point at another one's cover, for tests.
+    #[cfg(test)]
+    pub fn misplace(&mut self, id: &MessageId, cover_at: Option<u64>) {
+        self.entries.entry(*id).and_modify(|entry| entry.cover_at = cover_at);
     }
 
     fn journal_failure(&self, extent: &Extent, error: JournalError) -> Failure {
@@ -235,8 +292,14 @@ impl MailboxMemory for Messages<'_> {
     }
 
     fn hashes(&self, id: &MessageId) -> Option<Hashes> {
-        self.record(self.get(id).filter(|entry| !entry.is_deleted() && !entry.erased)?).ok()?.hashes().ok()
+        self.get(id).map(|entry| entry.hashes)
     }
+}
+
+/// A message that is not here.
+pub fn unknown(id: &MessageId) -> Failure {
+    let id = id.to_string();
+    fail!(NotFound, "MESSAGE_UNKNOWN", "message-unknown", id = id.as_str())
 }
 
 /// The messages are on the server too: what to move away so that the next sync brings them back.
@@ -246,19 +309,29 @@ fn mailbox_damaged(path: &Path, manifest: &Path) -> Failure {
 }
 
 fn read_manifest(unlocked: &Unlocked) -> Outcome<Manifest> {
-    let stored = unlocked.read_json(MANIFEST).map_err(|failure| {
-        if failure.reason != "PROFILE_DAMAGED" {
-            return failure;
-        }
-        let path = unlocked.path(MANIFEST);
-        mailbox_damaged(&path, &path)
+    let path = unlocked.path(MANIFEST);
+    let stored = unlocked.read_sealed(MANIFEST).map_err(|failure| match failure.reason.as_str() {
+        "PROFILE_DAMAGED" => mailbox_damaged(&path, &path),
+        _ => failure,
     })?;
-    Ok(stored.unwrap_or_else(|| Manifest {
-        messages: Extent::empty("messages", &mut clock::rng()),
-        covers: Extent::empty("covers", &mut clock::rng()),
-        records: 0,
-        sync: SyncState::default(),
-    }))
+    let Some(plain) = stored else {
+        return Ok(Manifest {
+            form: FORM,
+            messages: Extent::empty(MESSAGES, &mut clock::rng()),
+            covers: Extent::empty(COVERS, &mut clock::rng()),
+            records: 0,
+            sync: SyncState::default(),
+        });
+    };
+    match serde_json::from_slice::<AnyForm>(&plain) {
+        Ok(AnyForm { form: FORM }) => {}
+        Ok(_) => {
+            let file = path.display().to_string();
+            return Err(fail!(Other, "MAILBOX_OTHER_FORM", "mailbox-other-form", file = file.as_str()));
+        }
+        Err(_) => return Err(mailbox_damaged(&path, &path)),
+    }
+    serde_json::from_slice(&plain).map_err(|_| mailbox_damaged(&path, &path))
 }
 
 fn letter_name(id: &MessageId) -> String {

@@ -3,10 +3,13 @@
 use postfach_domain::event::EventType;
 use postfach_domain::id::MessageId;
 use postfach_domain::outer::LegalRegime;
+use postfach_domain::submission::Hashes;
+use postfach_sdk::hashes_form;
 use postfach_sdk::stages::{Stage, facts};
 use serde::{Deserialize, Serialize};
 
-use crate::text_form;
+use crate::exit::Outcome;
+use crate::{fail, text_form};
 
 /// One message of the mailbox, without its letter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,8 +51,11 @@ pub struct Entry {
     pub erased: bool,
     /// Place of ACCEPTED in the evidence log.
     pub accepted_index: u64,
-    /// Where outer header and cover lie in the journal of covers.
-    pub cover_at: u64,
+    /// Outer header, cover and letter as they were accepted; later events must name the same.
+    #[serde(with = "hashes_form")]
+    pub hashes: Hashes,
+    /// Where outer header and cover lie in the journal of covers; `None` once the content is gone.
+    pub cover_at: Option<u64>,
 }
 
 /// Whose fault it is that a message is not shown.
@@ -78,10 +84,29 @@ pub struct Attached {
 impl Entry {
     /// Takes an event over, once.
     pub fn add(&mut self, stage: Stage) {
+        self.erased |= stage.event_type() == Some(EventType::Erased);
         let known = self.stages.binary_search_by_key(&stage.evidence_index, |known| known.evidence_index);
         if let Err(at) = known {
             self.stages.insert(at, stage);
         }
+    }
+
+    /// A message that came again, for example because its cover became available: what happened to it before stays, and
+    /// so does a fault that was seen.
+    #[must_use]
+    pub fn following(mut self, before: &Self) -> Self {
+        before.stages.iter().for_each(|stage| self.add(stage.clone()));
+        self.erased |= before.erased;
+        self.defect = self.defect.or(before.defect);
+        self
+    }
+
+    /// Forgets what the message says; what happened to it stays.
+    pub fn drop_content(&mut self) {
+        self.subject.clear();
+        self.kind_detail.clear();
+        self.attachments.clear();
+        self.cover_at = None;
     }
 
     /// True where an event of this type happened.
@@ -108,11 +133,28 @@ impl Entry {
     pub fn is_deleted(&self) -> bool {
         self.has(EventType::Deleted)
     }
+
+    /// Removed by the owner or by the service: nothing of what it says is kept here.
+    pub fn is_content_gone(&self) -> bool {
+        self.erased || self.is_deleted()
+    }
+
+    /// A failure where what the message says is not kept any more.
+    pub fn require_content(&self) -> Outcome<()> {
+        if self.is_deleted() {
+            return Err(fail!(NotFound, "DELETED", "message-gone-deleted"));
+        }
+        if self.erased {
+            return Err(fail!(Conflict, "ERASED", "message-gone-erased"));
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 pub mod tests {
     #![allow(clippy::unwrap_used)]
+    use postfach_domain::hash::Digest;
     use postfach_domain::time::Timestamp;
 
     use super::*;
@@ -137,7 +179,8 @@ pub mod tests {
             stages: vec![stage(EventType::Accepted, 1)],
             erased: false,
             accepted_index: 1,
-            cover_at: 0,
+            hashes: Hashes { outer: Digest([n; 32]), cover: Digest([n; 32]), letter: Digest([n; 32]) },
+            cover_at: None,
         }
     }
 

@@ -16,6 +16,7 @@
 //! evidence/               checkpoints that prove a fork, if one was met
 //! ```
 
+pub mod changes;
 pub mod files;
 pub mod journal;
 pub mod lock;

@@ -12,9 +12,10 @@ use postfach_sdk::mailbox::{MailboxMemory as _, MessageRecord};
 use postfach_sdk::state::{LogMemory, StoredChain, SyncState, Trust};
 use serde_json::json;
 
-use super::mailbox::{Changes, Messages};
-use super::message::Entry;
+use super::changes::{Change, Changes};
+use super::mailbox::Messages;
 use super::message::tests::{entry, stage};
+use super::message::{Entry, Fault};
 use super::outbox::{Outgoing, waiting};
 use super::vault::Passphrase;
 use super::*;
@@ -60,12 +61,21 @@ fn record(n: u8) -> MessageRecord {
 }
 
 fn add(messages: &mut Messages<'_>, n: u8, subject: &str) -> MessageId {
-    let entry = Entry { accepted_index: u64::from(n), ..entry(n, subject) };
+    let stages = vec![stage(EventType::Accepted, u64::from(n))];
+    let entry = Entry { accepted_index: u64::from(n), stages, ..entry(n, subject) };
     let id = entry.message_id;
     let sync = SyncState { cursor: format!("after-{n}"), ..SyncState::default() };
-    let new = vec![(entry, record(n))];
-    messages.store(Changes { new, sync: Some(sync), ..Changes::default() }).unwrap();
+    let arrived = vec![(entry, record(n))];
+    messages.store(Changes { arrived, sync: Some(sync), ..Changes::default() }).unwrap();
     id
+}
+
+fn happened(messages: &mut Messages<'_>, id: MessageId, event: EventType, index: u64) {
+    messages.store(Changes::of(id, Change::Stage(stage(event, index)))).unwrap();
+}
+
+fn stages(messages: &Messages<'_>, id: &MessageId) -> Vec<String> {
+    messages.get(id).unwrap().stages.iter().map(|stage| stage.stage.clone()).collect()
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -116,19 +126,38 @@ fn messages_come_back_and_changes_of_others_are_kept() {
     let mut two = Messages::load(&unlocked).unwrap();
     let second = add(&mut one, 2, "Zweite");
     // The other command does not know the second message, and changes the first.
-    let mut changed = two.get(&first).unwrap().clone();
-    changed.add(stage(EventType::HandedOver, 7));
-    two.store(Changes { changed: vec![changed], ..Changes::default() }).unwrap();
+    happened(&mut two, first, EventType::HandedOver, 7);
     assert!(two.get(&second).is_some(), "caught up");
     let third = add(&mut one, 3, "Dritte");
-    for messages in [&one, &Messages::load(&unlocked).unwrap()] {
+    for mut messages in [one, Messages::load(&unlocked).unwrap()] {
         assert_eq!(messages.entries().count(), 3);
         assert!(messages.get(&first).unwrap().has(EventType::HandedOver));
         assert_eq!(messages.sync_state().cursor, "after-3");
         for (id, n) in [(first, 1), (second, 2), (third, 3)] {
-            assert_eq!(messages.record(messages.get(&id).unwrap()).unwrap(), record(n));
+            assert_eq!(messages.record(&id).unwrap(), record(n));
             assert_eq!(messages.hashes(&id).unwrap().outer.0, [n; 32]);
         }
+    }
+}
+
+#[test]
+fn what_commands_found_out_at_once_is_all_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let unlocked = create(folder.path(), None);
+    let mut first = Messages::load(&unlocked).unwrap();
+    let id = add(&mut first, 1, "Strittig");
+    // All began before any of them stored; the log's order is not theirs.
+    let mut others: Vec<_> = (0..4).map(|_| Messages::load(&unlocked).unwrap()).collect();
+    happened(&mut others[0], id, EventType::Disputed, 9);
+    others[1].store(Changes::of(id, Change::Fault(Fault::Sender))).unwrap();
+    happened(&mut others[2], id, EventType::HandedOver, 5);
+    happened(&mut others[3], id, EventType::Disputed, 9);
+    let again = vec![(Entry { accepted_index: 1, ..entry(1, "Strittig") }, record(1))];
+    first.store(Changes { arrived: again, ..Changes::default() }).unwrap();
+    for messages in [first, Messages::load(&unlocked).unwrap()] {
+        assert_eq!(stages(&messages, &id), ["ACCEPTED", "HANDED_OVER", "DISPUTED"]);
+        assert_eq!(messages.get(&id).unwrap().defect, Some(Fault::Sender));
+        assert_eq!(messages.sync_state().cursor, "after-1");
     }
 }
 
@@ -137,42 +166,114 @@ fn many_changes_are_written_anew_and_lose_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let unlocked = create(folder.path(), None);
     let mut messages = Messages::load(&unlocked).unwrap();
-    let id = add(&mut messages, 1, "Oft geändert");
-    let entry = messages.get(&id).unwrap().clone();
+    let arrived: Vec<_> = (0..200).map(|n| (entry(n, "Oft geändert"), record(n))).collect();
+    let ids: Vec<MessageId> = arrived.iter().map(|(entry, _)| entry.message_id).collect();
+    messages.store(Changes { arrived, ..Changes::default() }).unwrap();
     let size =
         || fs::metadata(files(folder.path()).iter().find(|p| is(p, "messages-")).unwrap()).unwrap().len();
-    messages.store(Changes { changed: vec![entry.clone(); 900], ..Changes::default() }).unwrap();
-    let large = size();
-    messages.store(Changes { changed: vec![entry; 200], ..Changes::default() }).unwrap();
-    assert!(size() < large / 100, "one record stays");
+    let mut sizes = Vec::new();
+    for index in 2..=8 {
+        let change = |id: &MessageId| (*id, Change::Stage(stage(EventType::Notified, index)));
+        let happened = ids.iter().map(change).collect();
+        messages.store(Changes { happened, ..Changes::default() }).unwrap();
+        sizes.push(size());
+    }
+    assert!(size() < sizes[5] / 2, "one record of each stays: {sizes:?}");
     assert_eq!(files(folder.path()).iter().filter(|path| is(path, "messages-")).count(), 1);
-    let again = Messages::load(&unlocked).unwrap();
-    assert_eq!(again.record(again.get(&id).unwrap()).unwrap(), record(1));
+    let mut again = Messages::load(&unlocked).unwrap();
+    for (id, n) in ids.iter().zip(0..) {
+        assert_eq!(stages(&again, id).len(), 8);
+        assert_eq!(again.record(id).unwrap(), record(n));
+    }
 }
 
 fn is(path: &Path, beginning: &str) -> bool {
     path.file_name().unwrap().to_str().unwrap().starts_with(beginning)
 }
 
-#[test]
-fn what_the_owner_deletes_leaves_this_computer() {
+/// Three letters whose middle one is gone: nothing of it lies here, and the others are as they were.
+fn leaves_this_computer(reason: &str, forget: impl Fn(&mut Messages<'_>, MessageId)) {
     let folder = tempfile::tempdir().unwrap();
     let unlocked = create(folder.path(), None);
     let mut messages = Messages::load(&unlocked).unwrap();
-    let (gone, stays) = (add(&mut messages, 1, "Weg"), add(&mut messages, 2, "Bleibt"));
-    messages.store_letter(&gone, b"LETTER").unwrap();
+    let ids = [1, 2, 3].map(|n| add(&mut messages, n, "Betreff"));
+    let mut running = Messages::load(&unlocked).unwrap();
+    for id in &ids {
+        messages.store_letter(id, b"LETTER").unwrap();
+    }
     let before: Vec<PathBuf> = files(folder.path());
-    let mut entry = messages.get(&gone).unwrap().clone();
-    entry.add(stage(EventType::Deleted, 9));
-    messages.store(Changes { changed: vec![entry], ..Changes::default() }).unwrap();
-    messages.purge(&gone).unwrap();
-    let messages = Messages::load(&unlocked).unwrap();
-    assert_eq!(messages.get(&gone).unwrap().subject, "");
-    assert!(messages.letter(&gone).unwrap().is_none());
-    assert_eq!(messages.record(messages.get(&stays).unwrap()).unwrap(), record(2));
+    // What a crash left.
+    fs::write(folder.path().join("covers-00.journal"), "left").unwrap();
+    forget(&mut messages, ids[1]);
+    let mut loaded = Messages::load(&unlocked).unwrap();
+    // A command that was running before finds the others too, and what is gone as gone.
+    for messages in [&mut messages, &mut loaded, &mut running] {
+        for (id, n) in ids.iter().zip(1..) {
+            assert_eq!(messages.hashes(id).unwrap().letter.0, [n; 32], "{n}");
+            if n != 2 {
+                assert_eq!(messages.record(id).unwrap(), record(n), "{n}");
+                assert_eq!(*messages.letter(id).unwrap().unwrap(), b"LETTER", "{n}");
+            }
+        }
+        assert_eq!(messages.record(&ids[1]).unwrap_err().reason, reason);
+        assert!(messages.letter(&ids[1]).unwrap().is_none());
+        messages.store_letter(&ids[1], b"LATE").unwrap();
+        assert!(messages.letter(&ids[1]).unwrap().is_none(), "what comes late is not kept");
+        let gone = messages.get(&ids[1]).unwrap();
+        assert_eq!((gone.subject.as_str(), gone.cover_at), ("", None));
+        assert!(gone.has(EventType::Accepted), "what happened stays");
+    }
+    let late = vec![(Entry { accepted_index: 2, ..entry(2, "Kommt noch einmal") }, record(2))];
+    loaded.store(Changes { arrived: late, ..Changes::default() }).unwrap();
+    assert_eq!(loaded.get(&ids[1]).unwrap().subject, "");
+    assert_eq!(loaded.record(&ids[1]).unwrap_err().reason, reason);
     let journals = |all: &[PathBuf]| all.iter().filter(|p| is(p, "covers-") || is(p, "messages-")).count();
     assert_eq!(journals(&files(folder.path())), 2);
     assert!(before.iter().filter(|p| is(p, "covers-")).all(|old| !old.exists()), "the old covers are gone");
+}
+
+#[test]
+fn what_the_owner_deletes_leaves_this_computer() {
+    leaves_this_computer("DELETED", |messages, id| happened(messages, id, EventType::Deleted, 9));
+}
+
+#[test]
+fn what_the_service_erases_leaves_this_computer() {
+    leaves_this_computer("ERASED", |messages, id| happened(messages, id, EventType::Erased, 9));
+    leaves_this_computer("ERASED", |messages, id| {
+        let place = messages.get(&id).unwrap().accepted_index;
+        messages.store(Changes { erased: vec![place], ..Changes::default() }).unwrap();
+    });
+}
+
+#[test]
+fn a_cover_of_another_message_is_not_taken_for_ours() {
+    let folder = tempfile::tempdir().unwrap();
+    let unlocked = create(folder.path(), None);
+    let mut messages = Messages::load(&unlocked).unwrap();
+    let (one, two) = (add(&mut messages, 1, "Eins"), add(&mut messages, 2, "Zwei"));
+    let cover_at = messages.get(&one).unwrap().cover_at;
+    messages.misplace(&two, cover_at);
+    assert_eq!(messages.record(&two).unwrap_err().reason, "MAILBOX_DAMAGED");
+    assert_eq!(messages.record(&one).unwrap(), record(1));
+}
+
+#[test]
+fn a_list_of_another_version_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let unlocked = create(folder.path(), None);
+    let journal = |name: &str| json!({"file": name, "len": 1});
+    for form in [json!(null), json!(1), json!(3)] {
+        let mut manifest = json!({"messages": journal("messages-1.journal"), "covers": journal("covers-1.journal"),
+            "records": 1, "sync": SyncState::default(), "form": form});
+        if form.is_null() {
+            manifest.as_object_mut().unwrap().remove("form");
+        }
+        unlocked.write_json("mailbox.sealed", &manifest).unwrap();
+        let failure = Messages::load(&unlocked).map(|_| ()).unwrap_err();
+        assert_eq!(failure.reason, "MAILBOX_OTHER_FORM", "{form}");
+        assert!(failure.message.contains("mailbox.sealed"), "{}", failure.message);
+    }
 }
 
 #[test]
@@ -190,8 +291,7 @@ fn damage_is_named_and_the_server_brings_messages_back() {
             let unlocked = open(folder.path(), None)?;
             unlocked.keys()?;
             unlocked.trust()?;
-            let messages = Messages::load(&unlocked)?;
-            messages.record(messages.get(&id).unwrap()).map(|_| ())
+            Messages::load(&unlocked)?.record(&id).map(|_| ())
         };
         if !is(&path, "service-card") {
             let failure = read().unwrap_err();

@@ -13,6 +13,7 @@ pub mod environment;
 pub mod error;
 mod evidence;
 mod files;
+pub mod hashes_form;
 pub mod keys;
 pub mod mailbox;
 pub mod progress;

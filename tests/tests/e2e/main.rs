@@ -11,6 +11,7 @@ mod interop;
 mod log_readers;
 mod main_job;
 mod operator;
+mod profile;
 mod recovery_kit;
 mod rollback;
 mod secrecy;

@@ -37,15 +37,3 @@ fn what_cannot_be_sent_is_named() {
     let run = Run::of(amt.command().args(words).args(["--message-id", version_4])).exits(2);
     assert!(run.talk().contains("MESSAGE_ID_MALFORMED"), "{}", run.talk());
 }
-
-#[test]
-fn an_older_message_is_deleted_and_the_mailbox_goes_on() {
-    let d = Deployment::serving();
-    let amt = d.authority("stadt");
-    let citizen = d.citizen("berta");
-    let older = amt.send_plain(&citizen.address(), "Alt");
-    amt.send_plain(&citizen.address(), "Neu");
-    citizen.inbox();
-    citizen.postfach(&["delete", &older]).ok();
-    citizen.postfach(&["inbox"]).ok();
-}

@@ -13,7 +13,7 @@ use crate::commands::stages_view::local;
 use crate::context::Context;
 use crate::exit::Outcome;
 use crate::output::{Answer, Page};
-use crate::profile::mailbox::Changes;
+use crate::profile::changes::{Change, Changes};
 use crate::profile::message::Entry;
 use crate::t;
 
@@ -36,20 +36,27 @@ pub async fn act(
     say: impl AsyncFnOnce(&Entry, &MessageRecord) -> Result<VerifiedEvent, Error>,
 ) -> Outcome<Acted> {
     let mut messages = owner.messages()?;
-    let mut entry = owner.find(context, &mut messages, id).await?;
-    let record = messages.record(&entry)?;
+    let entry = owner.find(context, &mut messages, id).await?;
+    let record = messages.record(id)?;
     let said = say(&entry, &record).await;
     let event = owner.session.finish(context, said)?;
     let repeated = entry.stages.iter().any(|stage| stage.evidence_index == event.index);
-    entry.add(Stage::new(&event.event, event.index));
-    messages.store(Changes { changed: vec![entry], ..Changes::default() })?;
-    Ok(Acted {
-        message_id: id.to_string(),
-        stage: event.event.event_type.as_str(),
-        at: Timestamp(event.event.occurred_at.0).to_rfc3339(),
-        evidence_index: event.index,
-        repeated,
-    })
+    let stage = Stage::new(&event.event, event.index);
+    let acted = Acted::of(id, event.event.event_type, &stage, repeated);
+    messages.store(Changes::of(*id, Change::Stage(stage)))?;
+    Ok(acted)
+}
+
+impl Acted {
+    fn of(id: &MessageId, event: EventType, stage: &Stage, repeated: bool) -> Self {
+        Self {
+            message_id: id.to_string(),
+            stage: event.as_str(),
+            at: Timestamp(stage.at).to_rfc3339(),
+            evidence_index: stage.evidence_index,
+            repeated,
+        }
+    }
 }
 
 impl Answer for Acted {

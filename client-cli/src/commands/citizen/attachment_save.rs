@@ -65,7 +65,7 @@ pub async fn run(context: &Context, args: &Args) -> Outcome<Report> {
     if signed_now {
         context.out.note(&t!("read-first"));
     }
-    let record = messages.record(&entry)?;
+    let record = messages.record(&id)?;
     let wanted = choose(opened.letter.attachments(), &args.names)?;
     folder::make(&args.output)?;
     let (mut saved, mut failed) = (Vec::new(), Vec::new());

@@ -20,6 +20,5 @@ pub async fn run(context: &Context, args: &Args) -> Outcome<Report> {
     let id = message_id(&args.message_id)?;
     let owner = Owner::open(context)?;
     let said = act(context, &owner, &id, async |_, record| owner.mailbox.delete(record).await).await?;
-    owner.messages()?.purge(&id)?;
     Ok(Report::of(said))
 }

@@ -36,9 +36,9 @@ fn exposed<S: Serializer>(text: &Zeroizing<String>, to: S) -> Result<S::Ok, S::E
 pub async fn run(context: &Context, args: &Args) -> Outcome<Report> {
     let id = message_id(&args.message_id)?;
     let owner = Owner::open(context)?;
-    let messages = owner.messages()?;
+    let mut messages = owner.messages()?;
     let entry = known(&messages, &id)?;
-    let (_, envelope, opened) = owner.kept_letter(&messages, &entry).await?;
+    let (_, envelope, opened) = owner.kept_letter(&mut messages, &entry).await?;
     Ok(Report::of(Shown {
         message_id: id.to_string(),
         file_key: opened.letter.envelope_key().expose_as_hex(),

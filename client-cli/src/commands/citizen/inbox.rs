@@ -138,7 +138,7 @@ impl Item {
             (Some(Fault::Sender), ..) => t!("inbox-defect-sender"),
             (Some(Fault::Server), ..) => t!("inbox-defect-server"),
             (Some(Fault::Key), ..) => t!("inbox-defect-key"),
-            (None, true, _) if self.subject.is_empty() => t!("inbox-erased"),
+            (None, true, _) => t!("inbox-erased"),
             (None, _, Some(instant)) => t!("inbox-not-before", day = local(instant)),
             _ => self.subject.clone(),
         }
@@ -147,7 +147,7 @@ impl Item {
     fn notes(&self) -> Vec<String> {
         let told = |yes: bool, text: fn() -> String| yes.then(text);
         let attachments = self.attachments;
-        let mut notes: Vec<String> = [
+        [
             told(self.unread, || t!("inbox-unread")),
             (attachments > 0).then(|| t!("inbox-attachments", count = attachments)),
             self.deemed_served.as_ref().map(|day| t!("inbox-deemed", day = day.as_str())),
@@ -155,14 +155,11 @@ impl Item {
             told(self.disputed, || t!("inbox-disputed")),
             told(self.withdrawn, || t!("inbox-withdrawn")),
             told(self.lapsed, || t!("stage-lapsed")),
+            told(self.erased && self.defect.is_some(), || t!("inbox-erased")),
         ]
         .into_iter()
         .flatten()
-        .collect();
-        if self.erased && !self.subject.is_empty() {
-            notes.push(t!("inbox-erased"));
-        }
-        notes
+        .collect()
     }
 }
 

@@ -11,7 +11,8 @@ use crate::context::Context;
 use crate::exit::{Failure, Outcome};
 use crate::explain::failure;
 use crate::profile::Kind;
-use crate::profile::mailbox::{Changes, Messages};
+use crate::profile::changes::{Change, Changes};
+use crate::profile::mailbox::{Messages, unknown};
 use crate::profile::message::{Entry, Fault};
 use crate::{fail, t};
 
@@ -47,35 +48,35 @@ impl Owner {
         entry: &Entry,
     ) -> Outcome<(OpenedMessage, bool)> {
         readable(entry)?;
-        let record = messages.record(entry)?;
-        if let Some(envelope) = messages.letter(&entry.message_id)? {
+        let id = entry.message_id;
+        let record = messages.record(&id)?;
+        if let Some(envelope) = messages.letter(&id)? {
             let opened = self.mailbox.open_letter(&record, &envelope).await.map_err(failure)?;
             return Ok((opened, false));
         }
         let before = entry.has(EventType::HandedOver);
         let read = match self.mailbox.read(&record, before).await {
             Err(error @ postfach_sdk::Error::BadMessage { .. }) => {
-                let faulty = Entry { defect: Some(Fault::Sender), ..entry.clone() };
-                messages.store(Changes { changed: vec![faulty], ..Changes::default() })?;
+                messages.store(Changes::of(id, Change::Fault(Fault::Sender)))?;
                 Err(error)
             }
             other => other,
         };
         let read = self.session.finish(context, read)?;
-        messages.store_letter(&entry.message_id, &read.envelope)?;
-        let mut entry = entry.clone();
-        entry.add(Stage::new(&read.handed_over.event, read.handed_over.index));
-        messages.store(Changes { changed: vec![entry], ..Changes::default() })?;
+        messages.store_letter(&id, &read.envelope)?;
+        let stage = Stage::new(&read.handed_over.event, read.handed_over.index);
+        messages.store(Changes::of(id, Change::Stage(stage)))?;
         Ok((read.message, !before))
     }
 
-    /// The opened letter from this computer alone, with what was transported.
+    /// The opened letter from this computer alone, with what was transported. Refuses what [`Owner::letter`] refuses.
     pub async fn kept_letter(
         &self,
-        messages: &Messages<'_>,
+        messages: &mut Messages<'_>,
         entry: &Entry,
     ) -> Outcome<(MessageRecord, Vec<u8>, OpenedMessage)> {
-        let record = messages.record(entry)?;
+        readable(entry)?;
+        let record = messages.record(&entry.message_id)?;
         let id = entry.message_id.to_string();
         let envelope = messages
             .letter(&entry.message_id)?
@@ -90,18 +91,13 @@ pub fn known(messages: &Messages<'_>, id: &MessageId) -> Outcome<Entry> {
     match messages.get(id) {
         Some(entry) if entry.is_deleted() => Err(fail!(NotFound, "DELETED", "message-gone-deleted")),
         Some(entry) => Ok(entry.clone()),
-        None => {
-            let id = id.to_string();
-            Err(fail!(NotFound, "MESSAGE_UNKNOWN", "message-unknown", id = id.as_str()))
-        }
+        None => Err(unknown(id)),
     }
 }
 
 /// A message whose letter may still be shown.
 fn readable(entry: &Entry) -> Outcome<()> {
-    if entry.erased {
-        return Err(fail!(Conflict, "ERASED", "message-gone-erased"));
-    }
+    entry.require_content()?;
     if entry.has(EventType::Withdrawn) {
         return Err(fail!(Conflict, "WITHDRAWN", "message-gone-withdrawn"));
     }

@@ -37,9 +37,9 @@ struct Saved {
 pub async fn run(context: &Context, args: &Args) -> Outcome<Report> {
     let id = message_id(&args.message_id)?;
     let owner = Owner::open(context)?;
-    let messages = owner.messages()?;
+    let mut messages = owner.messages()?;
     let entry = known(&messages, &id)?;
-    let (record, letter, _) = owner.kept_letter(&messages, &entry).await?;
+    let (record, letter, _) = owner.kept_letter(&mut messages, &entry).await?;
     folder::make(&args.output)?;
     Ok(Report::of(Saved {
         message_id: id.to_string(),

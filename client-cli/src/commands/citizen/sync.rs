@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use postfach_domain::event::EventType;
 use postfach_sdk::mailbox::{Content, Defect, ReceivedMessage, SyncItem, SyncWarning};
 use serde::Serialize;
 
@@ -11,7 +10,8 @@ use crate::context::Context;
 use crate::exit::{Exit, Outcome};
 use crate::output::{Answer, Page, Report};
 use crate::profile::SYNC_LOCK;
-use crate::profile::mailbox::{Changes, Messages};
+use crate::profile::changes::{Change, Changes};
+use crate::profile::mailbox::Messages;
 use crate::profile::message::{Attached, Entry, Fault};
 use crate::t;
 
@@ -60,11 +60,7 @@ pub async fn sync(context: &Context, owner: &Owner, messages: &mut Messages<'_>)
         let mut step = Step { messages, synced: &mut synced, changes: Changes::default() };
         page.items.into_iter().for_each(|item| step.take(item));
         let changes = Changes { sync: Some(state), ..step.changes };
-        let deleted = changes.changed.iter().filter(|entry| entry.is_deleted() && !entry.subject.is_empty());
-        let deleted: Vec<_> = deleted.map(|entry| entry.message_id).collect();
         messages.store(changes)?;
-        // Another device of the owner deleted them.
-        deleted.iter().try_for_each(|id| messages.purge(id))?;
         if !page.has_more {
             break;
         }
@@ -104,52 +100,25 @@ impl Step<'_, '_> {
             SyncItem::Message(message) => self.message(*message),
             SyncItem::Event(event) => {
                 let Some(id) = event.message_id else { return };
-                let erased = event.event.event.event_type == EventType::Erased;
                 self.synced.events += 1;
-                self.change(
-                    |entry| entry.message_id == id,
-                    |entry| {
-                        entry.add(event.stage.clone());
-                        entry.erased |= erased;
-                    },
-                );
+                self.changes.happened.push((id, Change::Stage(event.stage)));
             }
-            SyncItem::Erased { index } => {
-                let of = |entry: &Entry| entry.stages.iter().any(|stage| stage.evidence_index == index);
-                self.change(of, |entry| entry.erased = true);
-            }
+            SyncItem::Erased { index } => self.changes.erased.push(index),
             _ => {}
         }
     }
 
-    /// A new message, or one whose cover became available: then it keeps what happened to it meanwhile.
+    /// A new message, or one whose cover became available.
     fn message(&mut self, message: ReceivedMessage) {
-        let known = self.messages.get(&message.message_id).map(|entry| entry.stages.clone());
-        if known.is_none() {
+        if self.messages.get(&message.message_id).is_none() {
             self.synced.new += 1;
         }
-        let mut entry = entry_of(&message);
-        known.into_iter().flatten().for_each(|stage| entry.add(stage));
+        let entry = entry_of(&message);
         if let Some(fault) = entry.defect {
             self.synced.faulty += 1;
             self.synced.service_fault |= fault == Fault::Server;
         }
-        self.changes.new.push((entry, message.record));
-    }
-
-    /// Changes a message of this page or of the profile; one that neither knows is left alone.
-    fn change(&mut self, which: impl Fn(&Entry) -> bool, change: impl Fn(&mut Entry)) {
-        if let Some((entry, _)) = self.changes.new.iter_mut().find(|(entry, _)| which(entry)) {
-            return change(entry);
-        }
-        if let Some(entry) = self.changes.changed.iter_mut().find(|entry| which(entry)) {
-            return change(entry);
-        }
-        if let Some(entry) = self.messages.entries().find(|entry| which(entry)) {
-            let mut entry = entry.clone();
-            change(&mut entry);
-            self.changes.changed.push(entry);
-        }
+        self.changes.arrived.push((entry, message.record));
     }
 }
 
@@ -177,7 +146,8 @@ fn entry_of(message: &ReceivedMessage) -> Entry {
         stages: vec![message.stage.clone()],
         erased: false,
         accepted_index: message.accepted.index,
-        cover_at: 0,
+        hashes: record.hashes(),
+        cover_at: None,
     };
     match &message.content {
         Content::Opened(cover) => {

@@ -97,7 +97,7 @@ impl Mailbox {
         blocking(move |_| {
             let (signer, key) = mailbox.opener(&record)?;
             let origin = mailbox.client.service().origin.clone();
-            let received = record.received(&origin, mailbox.keys.address, &signer)?;
+            let received = record.received(&origin, mailbox.keys.address, &signer);
             open_cover(&received, &record.cover_envelope, Unlock::Identity(&key)).map_err(|e| bad_message(&e))
         })
         .await
@@ -128,7 +128,7 @@ impl Mailbox {
         blocking(move |_| {
             let (signer, key) = mailbox.opener(&record)?;
             let origin = mailbox.client.service().origin.clone();
-            let received = record.received(&origin, mailbox.keys.address, &signer)?;
+            let received = record.received(&origin, mailbox.keys.address, &signer);
             let open = || {
                 let cover = open_cover(&received, &record.cover_envelope, Unlock::Identity(&key))?;
                 let letter = cover.open_letter(&envelope, Unlock::Identity(&key))?;

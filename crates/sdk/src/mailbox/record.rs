@@ -3,7 +3,6 @@
 
 use postfach_domain::act::MessageRef;
 use postfach_domain::authority::AuthorityCert;
-use postfach_domain::hash::Digest;
 use postfach_domain::id::{Address, MessageId, Origin, Party};
 use postfach_domain::outer::Outer;
 use postfach_domain::sign::PublicKey;
@@ -11,8 +10,8 @@ use postfach_domain::submission::Hashes;
 use postfach_envelope::open::Received;
 use serde::{Deserialize, Serialize};
 
-use crate::base64_bytes;
 use crate::error::Error;
+use crate::{base64_bytes, hashes_form};
 
 /// A received message as transported, after its checks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,9 +28,9 @@ pub struct MessageRecord {
     pub accepted_index: u64,
     /// From when cover and letter are there, milliseconds since the Unix epoch.
     pub available_at: u64,
-    /// The three hashes of the ACCEPTED event, 96 bytes.
-    #[serde(with = "base64_bytes")]
-    hashes: Vec<u8>,
+    /// The three hashes of the ACCEPTED event.
+    #[serde(with = "hashes_form")]
+    hashes: Hashes,
     /// The sender's public key, checked when the message came; empty where that check failed.
     #[serde(with = "base64_bytes")]
     signer: Vec<u8>,
@@ -81,14 +80,13 @@ impl MessageRecord {
         signer: Option<&PublicKey>,
         sender: SenderInfo,
     ) -> Self {
-        let all = [hashes.outer, hashes.cover, hashes.letter];
         Self {
             outer,
             cover_envelope,
             letter_length,
             accepted_index: accepted.0,
             available_at: accepted.1,
-            hashes: all.iter().flat_map(|hash| *hash.as_bytes()).collect(),
+            hashes,
             signer: signer.map(|key| key.to_bytes().to_vec()).unwrap_or_default(),
             sender,
         }
@@ -105,13 +103,8 @@ impl MessageRecord {
     }
 
     /// The hashes that the sender signed.
-    pub fn hashes(&self) -> Result<Hashes, Error> {
-        match self.hashes.as_chunks() {
-            ([outer, cover, letter], []) => {
-                Ok(Hashes { outer: Digest(*outer), cover: Digest(*cover), letter: Digest(*letter) })
-            }
-            _ => Err(damaged("hashes")),
-        }
+    pub fn hashes(&self) -> Hashes {
+        self.hashes
     }
 
     /// The sender's key. An error where the message did not pass that check.
@@ -122,9 +115,8 @@ impl MessageRecord {
 
     /// What an act about this message names.
     pub(super) fn message_ref(&self) -> Result<MessageRef, Error> {
-        let hashes = self.hashes()?;
-        let message_id = self.message_id()?;
-        Ok(MessageRef { message_id, outer_hash: hashes.outer, letter_hash: hashes.letter })
+        let (outer_hash, letter_hash) = (self.hashes.outer, self.hashes.letter);
+        Ok(MessageRef { message_id: self.message_id()?, outer_hash, letter_hash })
     }
 
     /// What the envelopes are opened against.
@@ -133,8 +125,8 @@ impl MessageRecord {
         origin: &'a Origin,
         me: Address,
         signer: &'a PublicKey,
-    ) -> Result<Received<'a>, Error> {
-        Ok(Received { origin, recipient: me, signer, hashes: self.hashes()?, outer: &self.outer })
+    ) -> Received<'a> {
+        Received { origin, recipient: me, signer, hashes: self.hashes, outer: &self.outer }
     }
 }
 
