@@ -94,6 +94,27 @@ fn what_is_erased_leaves_the_profile_and_the_mailbox_goes_on() {
     citizen.json(&["confirm", &ids[3]]);
 }
 
+#[test]
+fn deleting_again_answers_what_stands() {
+    let (_d, _amt, citizen, ids) = mailbox_with(2);
+    citizen.inbox();
+    let first = citizen.json(&["delete", &ids[0]]);
+    assert_eq!((&first["stage"], &first["repeated"]), (&"DELETED".into(), &false.into()));
+    let stands = |when: &str| {
+        let again = citizen.json(&["delete", &ids[0]]);
+        for field in ["message_id", "stage", "at", "evidence_index"] {
+            assert_eq!(again[field], first[field], "{field} {when}");
+        }
+        assert_eq!(again["repeated"], true, "{when}");
+    };
+    stands("at once");
+    citizen.postfach(&["sync"]).ok();
+    stands("after the sync that brought the event");
+    refused(&citizen, &["read", &ids[0]], 3, "DELETED");
+    refused(&citizen, &["confirm", &ids[0]], 3, "DELETED");
+    refused(&citizen, &["delete", "0195a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b"], 3, "MESSAGE_UNKNOWN");
+}
+
 /// Starts a command and leaves it running.
 fn start(citizen: &Citizen, words: &[&str]) -> Child {
     let mut command = citizen.command();
@@ -136,7 +157,7 @@ fn deleting_stops_no_other_command() {
     let mut running = Vec::new();
     let (gone, stay) = ids.split_at(5);
     for (gone, stays) in gone.iter().zip(stay) {
-        for words in [&["delete", gone][..], &["read", stays], &["inbox"]] {
+        for words in [&["delete", gone][..], &["read", stays], &["inbox"], &["delete", gone]] {
             running.push((format!("{words:?}"), start(&citizen, words)));
         }
     }

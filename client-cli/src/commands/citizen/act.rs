@@ -14,6 +14,7 @@ use crate::context::Context;
 use crate::exit::Outcome;
 use crate::output::{Answer, Page};
 use crate::profile::changes::{Change, Changes};
+use crate::profile::mailbox::Messages;
 use crate::profile::message::Entry;
 use crate::t;
 
@@ -45,6 +46,12 @@ pub async fn act(
     let acted = Acted::of(id, event.event.event_type, &stage, repeated);
     messages.store(Changes::of(*id, Change::Stage(stage)))?;
     Ok(acted)
+}
+
+/// The answer of an act that this profile knows to stand.
+pub fn stood(messages: &Messages<'_>, id: &MessageId, event: EventType) -> Option<Acted> {
+    let stage = messages.get(id)?.stages.iter().find(|stage| stage.event_type() == Some(event))?;
+    Some(Acted::of(id, event, stage, true))
 }
 
 impl Acted {
