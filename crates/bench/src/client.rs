@@ -101,10 +101,21 @@ async fn open_mailbox(
     let request = CreateActivationCodesRequest { count: 1, ..CreateActivationCodesRequest::default() };
     let codes = admin(data).await?.create_activation_codes(request).await?.into_inner().codes;
     let code = codes.first().context("no activation code")?;
-    let (card, kit) = (data.join("service-card.toml"), folder.join("kit"));
+    let (card, kit, code_file) = (data.join("service-card.toml"), folder.join("kit"), folder.join("code"));
+    std::fs::write(&code_file, code)?;
     let [card, kit] = [&card, &kit].map(|path| path.to_string_lossy().into_owned());
-    let words = ["init", "--service", &card, "--code", code, "--no-passphrase", "--kit", &kit, "--json"];
-    let (answer, _) = profile.run(&words)?;
+    let code = format!("@{}", code_file.display());
+    let (answer, _) = profile.run(&[
+        "init",
+        "--service-card",
+        &card,
+        "--activation-code",
+        &code,
+        "--no-passphrase",
+        "--recovery-kit",
+        &kit,
+        "--json",
+    ])?;
     let answer: serde_json::Value = serde_json::from_slice(&answer)?;
     let address: Address = answer["address"].as_str().context("no address")?.parse()?;
     let channel =

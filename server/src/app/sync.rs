@@ -12,10 +12,10 @@ use super::get_chain::own_address;
 use super::{App, AppError, Caller, SignedHead, SyncItem, SyncPage, cursor};
 use crate::evidence::{LogName, LoggedEvent};
 use crate::logs::Snapshot;
-use crate::storage::Ask;
 use crate::storage::sql::events::{self, EventRow};
 use crate::storage::sql::mailboxes::{self, Link, Mailbox};
 use crate::storage::sql::messages::{self, CoverRow, Message};
+use crate::storage::{Ask, Query};
 
 /// Bytes that a row takes beside its contents: event, salt, proof.
 const ROW_BYTES: usize = 2048;
@@ -32,11 +32,13 @@ impl App {
         let snapshot = self.view.snapshot();
         let mailbox = self.mailbox(&address).await?.ok_or(AppError::NotFound)?;
         let size = snapshot.size(LogName::Evidence);
-        let mut query = Ask(&*self.store);
-        let mut rows = events::of_recipient(&mut query, mailbox.no, from, size, limit + 1).await?;
+        // One instant for events and covers: an erasure in between would look as if the service hid something.
+        let mut query = self.store.snapshot().await?;
+        let mut rows = events::of_recipient(&mut *query, mailbox.no, from, size, limit + 1).await?;
         let mut has_more = rows.len() as u64 > limit;
         rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-        let mut content = self.content_of(&rows).await?;
+        let mut content = Content::of(&mut *query, &rows).await?;
+        drop(query);
         let fitting = content.fitting(&rows);
         has_more |= fitting < rows.len();
         rows.truncate(fitting);
@@ -63,39 +65,6 @@ impl App {
             head,
             checkpoints: snapshot.checkpoints(),
         })
-    }
-
-    /// Messages of the page, and covers of those that it accepts.
-    async fn content_of(&self, rows: &[EventRow]) -> Result<Content, AppError> {
-        let mut query = Ask(&*self.store);
-        let nos: BTreeSet<u64> = rows.iter().filter_map(|row| row.message_no).collect();
-        let found = messages::by_no(&mut query, nos).await?;
-        let accepted = |rows: &[EventRow]| -> Vec<u64> {
-            let accepted = rows.iter().filter(|row| row.event_type == Some(EventType::Accepted));
-            accepted.filter_map(|row| row.message_no).collect()
-        };
-        let sizes = messages::cover_sizes(&mut query, accepted(rows)).await?;
-        let size = |(no, bytes)| (no, usize::try_from(bytes).unwrap_or(limits::PAGE_LEN));
-        let cover_bytes = sizes.into_iter().map(size).collect();
-        let messages: HashMap<u64, Message> = found.into_iter().map(|m| (m.no, m)).collect();
-        let mut content =
-            Content { messages, covers: HashMap::new(), cover_bytes, chain_bytes: HashMap::new() };
-        let mailboxes: BTreeSet<_> = content
-            .messages
-            .values()
-            .filter_map(|message| match message.sender {
-                Party::Mailbox(address) => Some((message.sender_no, address)),
-                Party::Authority(_) => None,
-            })
-            .collect();
-        for (no, address) in mailboxes {
-            let links = self.mailbox(&address).await?.map_or(0, |mailbox| mailbox.head_seq as usize + 1);
-            content.chain_bytes.insert(no, links * LINK_BYTES);
-        }
-        let fitting = content.fitting(rows);
-        let covers = messages::covers(&mut query, accepted(&rows[..fitting])).await?;
-        content.covers = covers.into_iter().map(|cover| (cover.message_no, cover)).collect();
-        Ok(content)
     }
 
     /// Certificates of the authorities and chains of the citizens who sent, once each.
@@ -152,6 +121,38 @@ struct Content {
 }
 
 impl Content {
+    /// Messages of the page, and covers of those that it accepts.
+    async fn of(query: &mut dyn Query, rows: &[EventRow]) -> Result<Self, AppError> {
+        let nos: BTreeSet<u64> = rows.iter().filter_map(|row| row.message_no).collect();
+        let found = messages::by_no(query, nos).await?;
+        let accepted = |rows: &[EventRow]| -> Vec<u64> {
+            let accepted = rows.iter().filter(|row| row.event_type == Some(EventType::Accepted));
+            accepted.filter_map(|row| row.message_no).collect()
+        };
+        let sizes = messages::cover_sizes(query, accepted(rows)).await?;
+        let size = |(no, bytes)| (no, usize::try_from(bytes).unwrap_or(limits::PAGE_LEN));
+        let cover_bytes = sizes.into_iter().map(size).collect();
+        let messages: HashMap<u64, Message> = found.into_iter().map(|m| (m.no, m)).collect();
+        let mut content = Self { messages, covers: HashMap::new(), cover_bytes, chain_bytes: HashMap::new() };
+        let mailboxes: BTreeSet<_> = content
+            .messages
+            .values()
+            .filter_map(|message| match message.sender {
+                Party::Mailbox(address) => Some((message.sender_no, address)),
+                Party::Authority(_) => None,
+            })
+            .collect();
+        for (no, address) in mailboxes {
+            let found = mailboxes::by_address(query, [&address]).await?;
+            let links = found.first().map_or(0, |mailbox| mailbox.head_seq as usize + 1);
+            content.chain_bytes.insert(no, links * LINK_BYTES);
+        }
+        let fitting = content.fitting(rows);
+        let covers = messages::covers(query, accepted(&rows[..fitting])).await?;
+        content.covers = covers.into_iter().map(|cover| (cover.message_no, cover)).collect();
+        Ok(content)
+    }
+
     /// How many rows fit into one page; at least one.
     fn fitting(&self, rows: &[EventRow]) -> usize {
         let mut chains = BTreeSet::new();

@@ -136,6 +136,31 @@ async fn a_link_that_is_not_published_yet_is_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_shows_one_instant_beside_erasures() {
+    let world = World::new().await;
+    let (amt, anna) = (world.authority("amt").await, world.citizen().await);
+    let mut ids = Vec::new();
+    for _ in 0..60 {
+        ids.push(world.deliver(&amt, &anna).await.0);
+    }
+    let app = world.app.clone();
+    let erasing = tokio::spawn(async move {
+        for id in ids {
+            app.erase(id).await.unwrap();
+        }
+    });
+    while !erasing.is_finished() {
+        let page = world.app.sync(&anna.caller(), "", 0).await.unwrap();
+        // Consent comes first; every other item that is not erased is an acceptance with its header, or an erasure.
+        let accepted = page.items.iter().skip(1).take(60);
+        for item in accepted.filter(|item| !item.erased) {
+            assert!(!item.outer.is_empty(), "an acceptance without its header at {}", item.event.index);
+        }
+    }
+    erasing.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_authority_that_is_not_published_yet_is_waited_for() {
     let world = World::new().await;
     let (mailbox, key) = (Mailbox::new(&world), world.key());
