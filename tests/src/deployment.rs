@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -106,6 +106,15 @@ impl Deployment {
         self.server.take().expect("the server runs").stop()
     }
 
+    /// Starts the server and kills it while it starts, after so many milliseconds.
+    pub fn serve_and_kill(&mut self, after: std::time::Duration) {
+        let mut child =
+            Server::command(&self.data()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(after);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
     /// SIGKILL.
     pub fn kill(&mut self) {
         if let Some(mut server) = self.server.take() {
@@ -200,14 +209,7 @@ impl Drop for Deployment {
 impl Server {
     /// Starts `postfachd serve` on a free port; the error carries exit code and log.
     pub fn start(data: &Path) -> Result<Self, (i32, String)> {
-        let mut child = command("postfachd")
-            .args(["serve", "--data", data.to_str().unwrap(), "--listen", "127.0.0.1:0"])
-            .env("RUST_LOG", "debug")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = Self::command(data).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let stderr = child.stderr.take().unwrap();
         let sink = Arc::clone(&log);
@@ -229,6 +231,15 @@ impl Server {
         reader.join().unwrap();
         let log = log.lock().unwrap().clone();
         Err((code, log))
+    }
+
+    fn command(data: &Path) -> Command {
+        let mut command = command("postfachd");
+        command
+            .args(["serve", "--data", data.to_str().unwrap(), "--listen", "127.0.0.1:0"])
+            .env("RUST_LOG", "debug")
+            .stdin(Stdio::null());
+        command
     }
 
     /// The process id.

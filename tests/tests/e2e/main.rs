@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod crash;
 mod documents;
 mod erased;
 mod evidence;

@@ -111,9 +111,11 @@ impl Job {
 
     /// Sends the missing segments, a few at once. The first failure stops the rest.
     async fn write(&self, missing: &[v1::SegmentRange], segments: u64) -> Result<(), Error> {
-        let runs = missing.iter().map(|run| run.first..run.first.saturating_add(run.count).min(segments));
+        // Collected, because a closure that lives over an await keeps callers from spawning this as a task.
+        let runs: Vec<_> =
+            missing.iter().map(|run| run.first..run.first.saturating_add(run.count).min(segments)).collect();
         let mut tasks = JoinSet::new();
-        for index in runs.flatten() {
+        for index in runs.into_iter().flatten() {
             if tasks.len() >= PARALLEL {
                 joined(tasks.join_next().await)?;
             }
