@@ -1,5 +1,6 @@
 //! Stages of a message for the eye and for programs.
 
+use postfach_domain::legal::local_time;
 use postfach_domain::time::Timestamp;
 use postfach_sdk::stages::Stage;
 use serde::Serialize;
@@ -46,6 +47,6 @@ impl StageView {
 
 /// An instant for people: local to Germany, without milliseconds.
 pub fn local(rfc3339: &str) -> String {
-    let zoned = rfc3339.parse::<jiff::Timestamp>().ok().and_then(|t| t.in_tz("Europe/Berlin").ok());
+    let zoned = Timestamp::from_rfc3339(rfc3339).and_then(local_time);
     zoned.map_or_else(|| rfc3339.to_owned(), |zoned| zoned.strftime("%Y-%m-%d %H:%M:%S %Z").to_string())
 }

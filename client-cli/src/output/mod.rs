@@ -6,6 +6,7 @@ pub mod safe;
 pub mod wrap;
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::rc::Rc;
 
 use serde::Serialize;
 
@@ -25,9 +26,9 @@ pub trait Answer {
     }
 }
 
-/// An answer of any command.
+/// An answer of any command. Only the form that is printed is made.
 pub struct Report {
-    json: String,
+    json: Box<dyn Fn() -> String>,
     show: Box<dyn Fn(&mut Page)>,
     /// How the command ends.
     pub exit: Exit,
@@ -36,10 +37,12 @@ pub struct Report {
 impl Report {
     /// Wraps a command's answer.
     pub fn of<A: Answer + Serialize + 'static>(answer: A) -> Self {
-        // Safe because answers are structs of text, numbers and lists with text keys.
-        let json = safe::json(&answer).expect("answers serialise") + "\n";
         let exit = answer.exit();
-        Self { json, show: Box::new(move |page| answer.show(page)), exit }
+        let answer = Rc::new(answer);
+        let shown = Rc::clone(&answer);
+        // Safe because answers are structs of text, numbers and lists with text keys.
+        let json = move || safe::json(&*answer).expect("answers serialise") + "\n";
+        Self { json: Box::new(json), show: Box::new(move |page| shown.show(page)), exit }
     }
 }
 
@@ -92,7 +95,7 @@ impl Output {
     /// Prints an answer; false where standard output is gone.
     pub fn report(&self, report: &Report) -> bool {
         if self.json {
-            return to_stdout(&report.json);
+            return to_stdout(&(report.json)());
         }
         let mut page = Page::new(self.look);
         (report.show)(&mut page);

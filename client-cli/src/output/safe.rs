@@ -8,6 +8,9 @@ use serde::Serialize;
 
 /// One line: line breaks and tabs become spaces, what could control a terminal becomes its visible escape.
 pub fn line(text: &str) -> String {
+    if is_plain(text) {
+        return text.to_owned();
+    }
     cleaning::line(&text.replace(['\n', '\t'], " "))
 }
 
@@ -24,6 +27,11 @@ pub fn json(value: &impl Serialize) -> serde_json::Result<String> {
     String::from_utf8(out).map_err(|error| serde_json::Error::io(io::Error::other(error)))
 }
 
+/// Printable ASCII, as most text is: nothing to clean, and quick to see.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
 struct Escaping;
 
 impl serde_json::ser::Formatter for Escaping {
@@ -32,6 +40,9 @@ impl serde_json::ser::Formatter for Escaping {
         writer: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
+        if is_plain(fragment) {
+            return writer.write_all(fragment.as_bytes());
+        }
         let mut plain = 0;
         for (at, c) in fragment.char_indices().filter(|(_, c)| is_unsafe(*c)) {
             writer.write_all(&fragment.as_bytes()[plain..at])?;

@@ -6,21 +6,24 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 /// once, so that lists and code in a letter stay in shape. An empty text is one empty line.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let width = width.max(8);
+    if columns(text) <= width && !text.contains("  ") && !text.ends_with(' ') && !text.starts_with(' ') {
+        return vec![text.to_owned()];
+    }
     let indent: String = text.chars().take_while(|c| *c == ' ').take(width / 2).collect();
     let mut lines = Vec::new();
     let mut current = indent.clone();
     let mut fresh = true;
     for word in text.split(' ').filter(|word| !word.is_empty()) {
         let mut rest = word;
-        if !fresh && current.width() + 1 + rest.width() > width {
+        if !fresh && columns(&current) + 1 + columns(rest) > width {
             lines.push(std::mem::replace(&mut current, indent.clone()));
             fresh = true;
         }
         if !fresh {
             current.push(' ');
         }
-        while current.width() + rest.width() > width {
-            let room = width - current.width();
+        while columns(&current) + columns(rest) > width {
+            let room = width - columns(&current);
             let cut = fitting(rest, room);
             current.push_str(&rest[..cut]);
             lines.push(std::mem::replace(&mut current, indent.clone()));
@@ -33,6 +36,11 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
         lines.push(if fresh { String::new() } else { current });
     }
     lines
+}
+
+/// Columns of a text on a terminal. Most text is ASCII, where each character takes one.
+fn columns(text: &str) -> usize {
+    if text.is_ascii() { text.len() } else { text.width() }
 }
 
 /// Bytes of the longest beginning that fits into `room` columns; at least one character.
@@ -49,7 +57,7 @@ fn fitting(text: &str, room: usize) -> usize {
 
 /// The text filled with blanks to `width` columns; longer text stays as it is.
 pub fn pad(text: &str, width: usize) -> String {
-    format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
+    format!("{text}{}", " ".repeat(width.saturating_sub(columns(text))))
 }
 
 #[cfg(test)]

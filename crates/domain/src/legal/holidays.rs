@@ -76,6 +76,10 @@ fn may_be_regional(day: Date) -> bool {
 
 /// True where the day lies one of these numbers of days after Easter Sunday.
 fn is_from_easter(day: Date, distances: &[i64]) -> bool {
+    // Easter Sunday lies between 22 March and 25 April.
+    if !(3..=6).contains(&day.month()) {
+        return false;
+    }
     let Some(easter) = easter_sunday(day.year()) else { return false };
     distances.iter().any(|days| easter.checked_add(days.days()).is_ok_and(|date| date == day))
 }

@@ -16,7 +16,11 @@ pub use holidays::{Holiday, holiday};
 pub use rules::{Rule, RuleSet, RuleSetError, Trigger};
 pub use served::{Dispute, Facts, Legal, Reason, Standing, deemed_served};
 
+use std::sync::LazyLock;
+
+use jiff::ZonedDateTime;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 use crate::time::Timestamp;
 
@@ -32,10 +36,18 @@ pub struct LegalDate {
 /// Where legal dates live.
 const ZONE: &str = "Europe/Berlin";
 
+/// The local time of an instant where legal dates live; `None` beyond the calendar.
+pub fn local_time(instant: Timestamp) -> Option<ZonedDateTime> {
+    static TIME_ZONE: LazyLock<TimeZone> = LazyLock::new(|| {
+        // Safe because the time zone database is part of the program.
+        TimeZone::get(ZONE).expect("the zone is in the database")
+    });
+    Some(jiff::Timestamp::from_millisecond(instant.as_i64()).ok()?.to_zoned_datetime(TIME_ZONE.clone()))
+}
+
 /// The local calendar date (Europe/Berlin) of an instant; `None` beyond the calendar.
 pub fn local_date(instant: Timestamp) -> Option<Date> {
-    let instant = jiff::Timestamp::from_millisecond(instant.as_i64()).ok()?;
-    Some(instant.in_tz(ZONE).ok()?.date())
+    Some(local_time(instant)?.date())
 }
 
 /// 00:00 local time of a date as an instant; `None` beyond the calendar.
