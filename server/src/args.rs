@@ -36,6 +36,12 @@ pub enum Command {
         #[command(subcommand)]
         command: AuditCommand,
     },
+    /// Sealed copies of a deployment: make, check and restore them
+    Backup {
+        /// What to do.
+        #[command(subcommand)]
+        command: BackupCommand,
+    },
 }
 
 /// What all operator commands take.
@@ -234,9 +240,89 @@ pub struct VerifyArgs {
     /// Read the ciphertext of attachments too
     #[arg(long)]
     pub blobs: bool,
-    /// A checkpoint that somebody kept: the log has to extend it
+    /// A checkpoint that somebody kept: the log has to extend it; may be given several times
     #[arg(long, value_name = "FILE")]
-    pub checkpoint: Option<PathBuf>,
+    pub checkpoint: Vec<PathBuf>,
+}
+
+/// `postfachd backup …`
+#[derive(Debug, Subcommand)]
+pub enum BackupCommand {
+    /// Copy the deployment as of one moment into a file that only a key kept elsewhere opens; beside a running server
+    Create(BackupCreateArgs),
+    /// Restore a backup into a scratch folder, check everything, remove it again
+    Verify(BackupVerifyArgs),
+    /// Restore a backup into a new folder
+    Restore(BackupRestoreArgs),
+    /// Decide that a restored folder may serve although it may be older than what was acknowledged
+    Accept(BackupAcceptArgs),
+}
+
+/// `postfachd backup create`
+#[derive(Clone, Debug, ClapArgs)]
+pub struct BackupCreateArgs {
+    /// The data folder.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Whom it is sealed to: age1pq1… (post-quantum) or age1…; may be given several times
+    #[arg(long, required = true, value_name = "AGE_RECIPIENT")]
+    pub recipient: Vec<String>,
+    /// The new file
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Replace the file if it is there
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// What opening a backup takes.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct BackupFileArgs {
+    /// The backup
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The age identity file that opens it
+    #[arg(long, value_name = "KEYFILE")]
+    pub identity: PathBuf,
+    /// A checkpoint kept elsewhere, which the backup has to extend; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub checkpoint: Vec<PathBuf>,
+}
+
+/// `postfachd backup verify`
+#[derive(Clone, Debug, ClapArgs)]
+pub struct BackupVerifyArgs {
+    /// The backup.
+    #[command(flatten)]
+    pub backup: BackupFileArgs,
+    /// Folder for the scratch copy, which is removed again; beside the backup if not given
+    #[arg(long, value_name = "DIR")]
+    pub scratch: Option<PathBuf>,
+    /// Answer and errors as JSON, one value a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `postfachd backup restore`
+#[derive(Clone, Debug, ClapArgs)]
+pub struct BackupRestoreArgs {
+    /// The backup.
+    #[command(flatten)]
+    pub backup: BackupFileArgs,
+    /// The new data folder: absent or empty
+    #[command(flatten)]
+    pub data: DataArgs,
+}
+
+/// `postfachd backup accept`
+#[derive(Clone, Debug, ClapArgs)]
+pub struct BackupAcceptArgs {
+    /// The restored folder.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Why, for those who come later
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
 }
 
 /// Forms of an export.
@@ -283,6 +369,10 @@ mod tests {
             "postfachd audit verify --data D --quick --blobs --checkpoint F --json",
             "postfachd audit export --data D --format jsonl",
             "postfachd audit export --data D --format csv",
+            "postfachd backup create --data D --recipient age1x --recipient age1y -o F --force --json",
+            "postfachd backup verify F --identity K --checkpoint C --checkpoint D --scratch S --json",
+            "postfachd backup restore F --identity K --data D --checkpoint C --json",
+            "postfachd backup accept --data D --reason lost --json",
         ] {
             assert!(parses(words), "{words}");
         }
@@ -299,6 +389,10 @@ mod tests {
             "postfachd audit list --data D --since yesterday",
             "postfachd audit list --data D --stage GONE",
             "postfachd audit export --data D",
+            "postfachd backup create --data D -o F",
+            "postfachd backup verify F",
+            "postfachd backup restore F --identity K",
+            "postfachd backup accept --data D",
         ] {
             assert!(!parses(words), "{words}");
         }

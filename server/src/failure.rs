@@ -18,10 +18,14 @@ pub enum Exit {
     NotAllowed,
     /// The running server does not answer; safe to repeat.
     ServerAway,
+    /// Another key is needed.
+    CannotDecrypt,
     /// A signature or the log does not hold.
     Evidence,
     /// It is there already, in use, or expired.
     Conflict,
+    /// A signal ended it.
+    Interrupted,
 }
 
 impl Exit {
@@ -33,8 +37,10 @@ impl Exit {
             Self::NotFound => 3,
             Self::NotAllowed => 5,
             Self::ServerAway => 6,
+            Self::CannotDecrypt => 7,
             Self::Evidence => 8,
             Self::Conflict => 9,
+            Self::Interrupted => 130,
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod admin;
 pub mod args;
 pub mod audit;
 pub mod auth;
+pub mod backup;
 pub mod cli;
 pub mod deployment;
 pub mod failure;

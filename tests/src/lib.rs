@@ -4,9 +4,11 @@
 #![allow(clippy::missing_panics_doc, clippy::unwrap_used, clippy::return_self_not_must_use)]
 
 pub mod deployment;
+pub mod operator;
 pub mod person;
 pub mod process;
 
 pub use deployment::{Deployment, Server};
+pub use operator::Vault;
 pub use person::{Authority, Citizen, Profile};
 pub use process::{Run, binary, repository_root, samples};

@@ -7,7 +7,7 @@ use postfach_domain::decide::Refusal;
 use tokio::task::JoinHandle;
 
 use super::{App, AppError};
-use crate::blobs::{BlobKey, BlobStore};
+use crate::blobs::{BlobKey, BlobStore, Deletion};
 use crate::clock::Clock;
 use crate::commit::{Applied, Committer, Needs, Operation, WorkingSet};
 use crate::storage::sql::attachments::{self, Attachment};
@@ -19,6 +19,9 @@ const TIDY_EVERY: Duration = Duration::from_secs(1);
 const CLEAN_EVERY: Duration = Duration::from_mins(5);
 /// Uploads or blobs of one round.
 const ROUND: u64 = 100;
+
+/// When deleting may be tried again while a backup copies, in milliseconds.
+const HELD_MS: u64 = 60_000;
 
 /// What housekeeping works with.
 #[derive(Clone)]
@@ -53,8 +56,10 @@ impl Housekeeping {
     async fn keep_clean(self) {
         loop {
             tokio::time::sleep(CLEAN_EVERY).await;
-            if let Err(error) = self.clean().await {
-                tracing::warn!(%error, "cleaning");
+            match self.clean().await {
+                // A backup runs, which is said where it was found; the next round is soon enough.
+                Ok(_) | Err(AppError::Unavailable { .. }) => {}
+                Err(error) => tracing::warn!(%error, "cleaning"),
             }
         }
     }
@@ -68,7 +73,10 @@ impl Housekeeping {
         }
         let garbage = attachments::garbage(&mut Ask(&*self.store), ROUND).await?;
         for blob in &garbage {
-            self.blobs.delete(*blob).await?;
+            if self.blobs.delete(*blob).await? == Deletion::Held {
+                tracing::info!("blobs that wait for deletion stay until the backup that copies has ended");
+                return Err(AppError::Unavailable { retry_after_ms: HELD_MS });
+            }
         }
         let count = garbage.len() as u64;
         if count > 0 {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use postfach_domain::hash::Digest;
 
-use super::{BlobError, BlobKey, BlobStore, LocalBlobs, SegmentName};
+use super::{BlobError, BlobKey, BlobStore, Deletion, Hold, LocalBlobs, SegmentName};
 
 const KEY: BlobKey = BlobKey([0xab; 16]);
 
@@ -56,10 +56,10 @@ async fn a_segment_may_be_put_twice_at_once(store: Arc<dyn BlobStore>) {
 async fn deleting_takes_all_segments_and_may_be_repeated(store: &dyn BlobStore) {
     let other = SegmentName { blob: BlobKey([0xac; 16]), ..name(0, b"stays") };
     store.put(other, Bytes::from_static(b"stays")).await.unwrap();
-    store.delete(KEY).await.unwrap();
+    assert_eq!(store.delete(KEY).await.unwrap(), Deletion::Done);
     assert!(matches!(store.get(name(5, b"five")).await, Err(BlobError::NotFound)));
-    store.delete(KEY).await.unwrap();
-    store.delete(BlobKey([1; 16])).await.unwrap();
+    assert_eq!(store.delete(KEY).await.unwrap(), Deletion::Done);
+    assert_eq!(store.delete(BlobKey([1; 16])).await.unwrap(), Deletion::Done);
     assert_eq!(store.get(other).await.unwrap(), b"stays"[..]);
     store.put(name(5, b"again"), Bytes::from_static(b"again")).await.unwrap();
     assert_eq!(store.get(name(5, b"again")).await.unwrap(), b"again"[..]);
@@ -74,4 +74,19 @@ async fn local_folder() {
     let again = LocalBlobs::open(folder.path()).unwrap();
     assert_eq!(again.get(name(5, b"again")).await.unwrap(), b"again"[..]);
     assert_eq!(std::fs::read_dir(folder.path().join("incoming")).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn nothing_is_deleted_while_somebody_holds_the_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = LocalBlobs::open(folder.path()).unwrap();
+    store.put(name(0, b"a"), Bytes::from_static(b"a")).await.unwrap();
+    let hold = Hold::take(folder.path()).unwrap().unwrap();
+    assert!(Hold::take(folder.path()).unwrap().is_none());
+    assert_eq!(store.delete(KEY).await.unwrap(), Deletion::Held);
+    store.put(name(1, b"b"), Bytes::from_static(b"b")).await.unwrap();
+    assert_eq!(store.get(name(0, b"a")).await.unwrap(), b"a"[..]);
+    drop(hold);
+    assert_eq!(store.delete(KEY).await.unwrap(), Deletion::Done);
+    assert!(matches!(store.get(name(0, b"a")).await, Err(BlobError::NotFound)));
 }

@@ -1,7 +1,7 @@
 //! Segments as files in a folder: `ab/cd/<blob>/<index>-<leaf>`. A segment is written beside its name, flushed, renamed, and the
 //! folders are flushed before the answer.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-use super::{BlobError, BlobKey, BlobStore, BlobWork, SegmentName};
+use super::{BlobError, BlobKey, BlobStore, BlobWork, Deletion, SegmentName};
 
 /// Blobs in a local folder.
 #[derive(Debug)]
@@ -19,6 +19,34 @@ pub struct LocalBlobs {
     counter: AtomicU64,
     /// Held while folders are made: whoever finds a folder there may rely on its name being on disk.
     folders: Arc<Mutex<()>>,
+}
+
+/// Keeps every blob in place, in whichever process, until it is dropped: an exclusive lock (flock) on the folder. The
+/// system takes it back when its holder dies.
+#[derive(Debug)]
+pub struct Hold {
+    _folder: File,
+}
+
+impl Hold {
+    /// Takes it; `None` where another one holds it, or a blob is just being deleted.
+    pub fn take(root: &Path) -> io::Result<Option<Self>> {
+        Self::locked(root, File::try_lock)
+    }
+
+    /// For deleting: beside others who delete, but not beside a holder.
+    fn share(root: &Path) -> io::Result<Option<Self>> {
+        Self::locked(root, File::try_lock_shared)
+    }
+
+    fn locked(root: &Path, lock: fn(&File) -> Result<(), TryLockError>) -> io::Result<Option<Self>> {
+        let folder = File::open(root)?;
+        match lock(&folder) {
+            Ok(()) => Ok(Some(Self { _folder: folder })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
 }
 
 impl LocalBlobs {
@@ -77,11 +105,15 @@ impl BlobStore for LocalBlobs {
         off_thread(move || fs::read(path).map(Bytes::from))
     }
 
-    fn delete(&self, blob: BlobKey) -> BlobWork<'_, ()> {
-        let folder = self.folder(blob);
-        off_thread(move || match fs::remove_dir_all(&folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => folder.parent().filter(|parent| parent.exists()).map_or(Ok(()), sync_folder),
+    fn delete(&self, blob: BlobKey) -> BlobWork<'_, Deletion> {
+        let (root, folder) = (self.root.clone(), self.folder(blob));
+        off_thread(move || {
+            let Some(_shared) = Hold::share(&root)? else { return Ok(Deletion::Held) };
+            match fs::remove_dir_all(&folder) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => folder.parent().filter(|parent| parent.exists()).map_or(Ok(()), sync_folder)?,
+            }
+            Ok(Deletion::Done)
         })
     }
 }

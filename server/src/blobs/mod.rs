@@ -12,7 +12,7 @@ use std::pin::Pin;
 use bytes::Bytes;
 use postfach_domain::hash::Digest;
 
-pub use local::LocalBlobs;
+pub use local::{Hold, LocalBlobs};
 
 /// Names one blob: 16 random bytes chosen by the server.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,6 +53,16 @@ pub enum BlobError {
     NotFound,
 }
 
+/// What came of deleting.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use]
+pub enum Deletion {
+    /// Nothing is left.
+    Done,
+    /// A backup copies what was there; the same call may be repeated when it has ended.
+    Held,
+}
+
 /// A future that borrows the store.
 pub type BlobWork<'a, T> = Pin<Box<dyn Future<Output = Result<T, BlobError>> + Send + 'a>>;
 
@@ -65,6 +75,7 @@ pub trait BlobStore: Send + Sync + std::fmt::Debug + 'static {
     /// Reads one whole segment. `NotFound` if it was never stored or its blob was deleted.
     fn get(&self, name: SegmentName) -> BlobWork<'_, Bytes>;
 
-    /// Deletes all segments of a blob. `Ok` also if there are none; may be repeated after an error.
-    fn delete(&self, blob: BlobKey) -> BlobWork<'_, ()>;
+    /// Deletes all segments of a blob. `Ok` also if there are none; may be repeated after an error. `Held`, and
+    /// nothing deleted, while a backup copies: what its snapshot names must stay until it is copied.
+    fn delete(&self, blob: BlobKey) -> BlobWork<'_, Deletion>;
 }

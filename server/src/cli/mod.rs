@@ -58,6 +58,7 @@ fn run(command: Command, output: Output) -> Outcome<()> {
             Command::Serve(args) => serve::run(&args, output).await,
             Command::Admin { command } => crate::admin::run(command, output).await,
             Command::Audit { command } => crate::audit::run(command, output).await,
+            Command::Backup { command } => crate::backup::run(command, output).await,
         }
     })
 }

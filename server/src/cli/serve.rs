@@ -12,12 +12,13 @@ use crate::args::ServeArgs;
 use crate::deployment::config::Config;
 use crate::deployment::folder::Folder;
 use crate::deployment::open;
+use crate::deployment::restored::Restored;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::net::admin_socket;
 use crate::net::tls::{self, Certificate, TlsError};
 use crate::output::Output;
 use crate::serve::{ServeConfig, serve};
-use crate::{clock, telemetry};
+use crate::{backup, clock, telemetry};
 
 /// See the module.
 pub async fn run(args: &ServeArgs, output: Output) -> Outcome<()> {
@@ -27,6 +28,10 @@ pub async fn run(args: &ServeArgs, output: Output) -> Outcome<()> {
     let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| config.log.filter.clone());
     telemetry::start(config.log.format, &filter);
     let _lock = folder.lock_now()?;
+    backup::sweep(&folder)?;
+    if let Some(restored) = Restored::read(&folder)?.filter(Restored::serves) {
+        tracing::warn!("{}", restored.words());
+    }
 
     let certificate =
         Certificate::load(&folder.path().join(&config.tls.certificate), &folder.path().join(&config.tls.key))

@@ -48,6 +48,12 @@ files! {
     blobs = "blobs";
     /// The last signed checkpoints, outside the database.
     checkpoints = "checkpoints";
+    /// What a backup keeps for its own time: a copy of the database. Swept at the next start.
+    backup_work = "backup.tmp";
+    /// Says that the folder was restored from a backup, and what was decided about it.
+    restored = "restored.json";
+    /// There while a restore has not come to its end.
+    restoring = ".restoring";
     /// Held by whoever works on the folder.
     lock = "lock";
     /// Where a running server takes the operator's commands.
@@ -75,6 +81,14 @@ impl Folder {
     pub fn require_deployment(&self) -> Outcome<()> {
         if self.config().is_file() {
             return Ok(());
+        }
+        if self.restoring().exists() {
+            return Err(Failure::new(
+                Exit::Conflict,
+                "RESTORE_INCOMPLETE",
+                format!("A restore into {} has not come to its end.", self.0.display()),
+                "Wait for it, or run `postfachd backup restore` again: it begins anew.",
+            ));
         }
         Err(Failure::new(
             Exit::NotFound,

@@ -43,7 +43,12 @@ pub fn read(path: &Path) -> Outcome<SecretKey> {
         ));
     }
     let text = Zeroizing::new(std::fs::read_to_string(path).map_err(|error| Failure::file(path, &error))?);
-    parse(&text).ok_or_else(|| {
+    from_text(&text, path)
+}
+
+/// The key in the text of a file.
+pub fn from_text(text: &str, path: &Path) -> Outcome<SecretKey> {
+    parse(text).ok_or_else(|| {
         Failure::new(
             Exit::Usage,
             "KEY_FILE_MALFORMED",

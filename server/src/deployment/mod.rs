@@ -4,3 +4,4 @@ pub mod config;
 pub mod folder;
 pub mod keyfile;
 pub mod open;
+pub mod restored;

@@ -1,15 +1,18 @@
 //! From a locked data folder to the use cases over it. Refuses keys, card and configuration that do not belong
 //! together, and a database that is older than what the server once signed.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use postfach_domain::card::{ServiceCard, VerifiedCard};
 use postfach_domain::id::Origin;
+use postfach_domain::sign::SecretKey;
 use postfach_ledger::vkey::LogSigner;
 
 use super::config::Config;
 use super::folder::Folder;
 use super::keyfile;
+use super::restored::Restored;
 use crate::app::{App, Deployment, OpenError};
 use crate::blobs::LocalBlobs;
 use crate::clock::{SystemClock, system_chance};
@@ -32,6 +35,9 @@ pub fn card(folder: &Folder) -> Outcome<VerifiedCard> {
 
 /// Opens everything. The caller holds the folder's lock.
 pub async fn app(folder: &Folder, config: &Config) -> Outcome<Arc<App>> {
+    if let Some(restored) = Restored::read(folder)? {
+        restored.permit(folder)?;
+    }
     let card = card(folder)?.card;
     if card.origin != config.origin {
         let message =
@@ -58,16 +64,29 @@ pub async fn app(folder: &Folder, config: &Config) -> Outcome<Arc<App>> {
 
 /// The key of one of the logs, which must be the one on the card.
 fn signer(folder: &Folder, origin: &Origin, vkey: &str) -> Outcome<LogSigner> {
-    let (name, path) = if vkey.starts_with(&format!("{}+", origin.keys_log())) {
-        (origin.keys_log(), folder.keys_log_key())
+    let path = log_key_path(folder, origin, vkey);
+    log_signer(origin, vkey, keyfile::read(&path)?, &path)
+}
+
+fn log_key_path(folder: &Folder, origin: &Origin, vkey: &str) -> PathBuf {
+    if vkey.starts_with(&format!("{}+", origin.keys_log())) {
+        folder.keys_log_key()
     } else {
-        (origin.evidence_log(), folder.evidence_log_key())
-    };
+        folder.evidence_log_key()
+    }
+}
+
+/// The signer of the log that `vkey` names on the card, made of its key, which `path` holds.
+pub fn log_signer(origin: &Origin, vkey: &str, key: SecretKey, path: &Path) -> Outcome<LogSigner> {
+    let name = vkey.split_once('+').map_or("", |(name, _)| name);
     let wrong = |problem: &str| {
         let message = format!("{}: {problem}.", path.display());
         Failure::new(Exit::Evidence, "LOG_KEY", message, "Restore the key that belongs to the service card.")
     };
-    let signer = LogSigner::new(&name, keyfile::read(&path)?).map_err(|error| wrong(&error.to_string()))?;
+    if ![origin.keys_log(), origin.evidence_log()].iter().any(|log| log == name) {
+        return Err(wrong("the service card names another log"));
+    }
+    let signer = LogSigner::new(name, key).map_err(|error| wrong(&error.to_string()))?;
     if signer.verifier().vkey() == vkey { Ok(signer) } else { Err(wrong("not the key on the service card")) }
 }
 

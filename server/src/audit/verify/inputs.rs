@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use postfach_domain::card::ServiceCard;
 use postfach_ledger::checkpoint::LogKeys;
@@ -54,9 +54,15 @@ pub fn read_card(folder: &Folder, signatures: bool) -> Checked<Pinned> {
     })
 }
 
-/// Both trees, empty, with the checkpoints that they have to extend; answers how many there are. `also` is a checkpoint
-/// of either log that somebody else kept. To be called before the database is opened: files never run ahead of it.
-pub fn trees(folder: &Folder, pinned: &Pinned, also: Option<&Path>) -> Checked<(Trees, u64)> {
+/// Both trees, empty, with the checkpoints that they have to extend; answers how many there are. `also`
+/// and `compared` name checkpoints of either log that somebody else kept. To be called before the database is opened:
+/// files never run ahead of it.
+pub fn trees(
+    folder: &Folder,
+    pinned: &Pinned,
+    also: &[PathBuf],
+    compared: &[PathBuf],
+) -> Checked<(Trees, u64)> {
     let (mut keys, mut evidence) = (Vec::new(), Vec::new());
     for (log, name, kept) in
         [(&pinned.keys, "keys", &mut keys), (&pinned.evidence, "evidence", &mut evidence)]
@@ -69,13 +75,14 @@ pub fn trees(folder: &Folder, pinned: &Pinned, also: Option<&Path>) -> Checked<(
             Err(error) => return Err(unreadable(&path, &error)),
         }
     }
-    if let Some(path) = also {
+    let tolerated = compared.iter().map(|path| (path, true));
+    for (path, tolerated) in also.iter().map(|path| (path, false)).chain(tolerated) {
         let note = fs::read(path).map_err(|error| Failure::Named(Ended::file(path, &error)))?;
         let name = path.display().to_string();
         // Its first line says which log it is of.
         let of_keys = note.starts_with(format!("{}\n", pinned.keys.name()).as_bytes());
         let (log, kept) = if of_keys { (&pinned.keys, &mut keys) } else { (&pinned.evidence, &mut evidence) };
-        kept.push(verified(pinned, log, name, &note)?);
+        kept.push(KeptCheckpoint { tolerated, ..verified(pinned, log, name, &note)? });
     }
     let count = (keys.len() + evidence.len()) as u64;
     let witnesses = || pinned.witnesses.clone();
@@ -88,7 +95,7 @@ pub fn trees(folder: &Folder, pinned: &Pinned, also: Option<&Path>) -> Checked<(
 
 fn verified(pinned: &Pinned, log: &LogKeys, file: String, note: &[u8]) -> Checked<KeptCheckpoint> {
     match log.verify(note, &pinned.witnesses) {
-        Ok(verified) => Ok(KeptCheckpoint { file, checkpoint: verified.signed.checkpoint }),
+        Ok(verified) => Ok(KeptCheckpoint { file, checkpoint: verified.signed.checkpoint, tolerated: false }),
         Err(error) => Err(bad_at("file", file, error)),
     }
 }

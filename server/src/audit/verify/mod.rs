@@ -36,6 +36,7 @@ use std::path::PathBuf;
 pub use problem::{Failure, Problem};
 pub use report::{Counts, Report};
 pub use run::run;
+pub use tree::{Astray, Stray};
 
 use crate::deployment::folder::Folder;
 use crate::storage::audit::open_read_only;
@@ -47,14 +48,17 @@ pub struct Options {
     pub quick: bool,
     /// Read the ciphertext of attachments too.
     pub blobs: bool,
-    /// A checkpoint of either log that the database has to extend.
-    pub checkpoint: Option<PathBuf>,
+    /// Checkpoints of either log that the database has to extend.
+    pub checkpoints: Vec<PathBuf>,
+    /// Checkpoints of either log that it may fail to extend: the report has those.
+    pub compared: Vec<PathBuf>,
 }
 
 /// Checks a deployment.
 pub async fn verify(folder: &Folder, options: &Options) -> Result<Report, Failure> {
     let pinned = inputs::read_card(folder, !options.quick)?;
-    let (mut trees, kept_checkpoints) = inputs::trees(folder, &pinned, options.checkpoint.as_deref())?;
+    let (mut trees, kept_checkpoints) =
+        inputs::trees(folder, &pinned, &options.checkpoints, &options.compared)?;
     let context = pinned.context;
     let mut query = open_read_only(&folder.database()).await?;
     let mut counts = Counts { kept_checkpoints, ..Counts::default() };
@@ -73,5 +77,6 @@ pub async fn verify(folder: &Folder, options: &Options) -> Result<Report, Failur
     if options.blobs {
         counts.blobs = blobs::check_blobs(&mut query, &folder.database(), &folder.blobs(), &blobs).await?;
     }
-    Ok(Report { keys_size: trees.keys.size(), evidence_size: trees.evidence.size(), counts })
+    let strays = [trees.keys.strays(), trees.evidence.strays()].concat();
+    Ok(Report { keys_size: trees.keys.size(), evidence_size: trees.evidence.size(), counts, strays })
 }

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::tree::Stray;
+
 /// How much was checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
@@ -49,4 +51,7 @@ pub struct Report {
     /// What was checked.
     #[serde(flatten)]
     pub counts: Counts,
+    /// Checkpoints to compare with that the logs do not extend.
+    #[serde(skip)]
+    pub strays: Vec<Stray>,
 }

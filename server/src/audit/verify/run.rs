@@ -12,7 +12,8 @@ use crate::output::Output;
 pub async fn run(args: &VerifyArgs, output: Output) -> Outcome<()> {
     let folder = Folder::at(&args.data.data);
     folder.require_deployment()?;
-    let options = Options { quick: args.quick, blobs: args.blobs, checkpoint: args.checkpoint.clone() };
+    let checkpoints = args.checkpoint.clone();
+    let options = Options { quick: args.quick, blobs: args.blobs, checkpoints, ..Options::default() };
     match verify(&folder, &options).await {
         Ok(report) => output.answer(&answer(&report), &text(&report, &options)),
         Err(Failure::Bad(problem)) => Err(wrong(&problem)),

@@ -9,6 +9,7 @@ use postfach_ledger::checkpoint::{Checkpoint, LogKeys};
 use postfach_ledger::hash::Hash;
 use postfach_ledger::tree::TreeEdge;
 use postfach_ledger::witness::WitnessPolicy;
+use serde::{Deserialize, Serialize};
 
 use super::problem::{Checked, bad, bad_at, hold};
 use crate::storage::Query;
@@ -24,6 +25,33 @@ pub struct KeptCheckpoint {
     pub file: String,
     /// What it says; its signature was checked.
     pub checkpoint: Checkpoint,
+    /// A log that does not extend it is no error, but told in the report.
+    pub tolerated: bool,
+}
+
+/// How a log does not extend a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Astray {
+    /// It has fewer leaves.
+    Older,
+    /// It has other leaves.
+    Forked,
+}
+
+/// A tolerated checkpoint that the log does not extend.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stray {
+    /// Its file.
+    pub file: String,
+    /// Leaves that it was signed for.
+    pub size: u64,
+    /// How it does not fit.
+    pub astray: Astray,
+}
+
+fn stray(kept: KeptCheckpoint, astray: Astray) -> Stray {
+    Stray { file: kept.file, size: kept.checkpoint.size, astray }
 }
 
 /// One log, growing.
@@ -37,6 +65,7 @@ pub struct Tree {
     tiles: HashMap<(u8, u64), Digest>,
     /// Those not reached yet, by size.
     kept: BTreeMap<u64, Vec<KeptCheckpoint>>,
+    strays: Vec<Stray>,
 }
 
 impl Tree {
@@ -52,7 +81,16 @@ impl Tree {
             kept.entry(checkpoint.checkpoint.size).or_default().push(checkpoint);
         }
         let (edge, pending) = (TreeEdge::new(), Vec::with_capacity(CHUNK));
-        let mut tree = Self { name, verifier, witnesses, edge, pending, tiles: HashMap::new(), kept };
+        let mut tree = Self {
+            name,
+            verifier,
+            witnesses,
+            edge,
+            pending,
+            tiles: HashMap::new(),
+            kept,
+            strays: Vec::new(),
+        };
         tree.compare()?;
         Ok(tree)
     }
@@ -87,7 +125,9 @@ impl Tree {
     fn compare(&mut self) -> Checked<()> {
         let root = self.edge.root();
         for kept in self.kept.remove(&self.edge.size()).into_iter().flatten() {
-            if kept.checkpoint.root != root {
+            if kept.checkpoint.root != root && kept.tolerated {
+                self.strays.push(stray(kept, Astray::Forked));
+            } else if kept.checkpoint.root != root {
                 let what = format!("the log does not extend this checkpoint of {} leaves", self.edge.size());
                 return Err(bad_at("file", kept.file, what));
             }
@@ -100,16 +140,20 @@ impl Tree {
         self.flush()?;
         self.compare()?;
         let size = self.edge.size();
-        match self.kept.values().flatten().next() {
-            None => Ok(()),
-            Some(kept) => {
-                let what = format!(
-                    "the log has {size} leaves, this checkpoint was signed for {}",
-                    kept.checkpoint.size
-                );
-                Err(bad_at("file", kept.file.clone(), what))
+        for kept in std::mem::take(&mut self.kept).into_values().flatten() {
+            if !kept.tolerated {
+                let signed = kept.checkpoint.size;
+                let what = format!("the log has {size} leaves, this checkpoint was signed for {signed}");
+                return Err(bad_at("file", kept.file, what));
             }
+            self.strays.push(stray(kept, Astray::Older));
         }
+        Ok(())
+    }
+
+    /// Tolerated checkpoints that the log does not extend, after [`Self::finish`].
+    pub fn strays(&self) -> &[Stray] {
+        &self.strays
     }
 }
 

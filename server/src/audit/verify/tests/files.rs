@@ -46,7 +46,7 @@ async fn checkpoints_outside_the_database_are_extended() {
     let anna = world.citizen(TrustLevel::Basic, true).await;
     world.deliver(&amt, &anna, Vec::new()).await;
     let kept = world.folder.path().join("kept");
-    let options = Options { checkpoint: Some(kept.clone()), ..Options::default() };
+    let options = Options { checkpoints: vec![kept.clone()], ..Options::default() };
     for log in [LogName::Keys, LogName::Evidence] {
         fs::write(&kept, world.app.checkpoint(log)).unwrap();
         let sent = world.deliver(&amt, &anna, Vec::new()).await;
@@ -173,7 +173,7 @@ async fn full_tiles_and_partial_ones_are_compared() {
 async fn the_command_ends_with_its_contract() {
     let patient = stopped().await;
     let data = DataArgs { data: patient.folder.path().to_owned(), json: true };
-    let args = VerifyArgs { data, quick: false, blobs: false, checkpoint: None };
+    let args = VerifyArgs { data, quick: false, blobs: false, checkpoint: Vec::new() };
     run(&args, Output::new(true)).await.unwrap();
     patient.run(&[("UPDATE pair SET seq = seq + 1".into(), Vec::new())]).await;
     let failure = run(&args, Output::new(true)).await.unwrap_err();

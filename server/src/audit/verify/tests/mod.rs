@@ -26,7 +26,7 @@ async fn a_sound_deployment_holds_running_and_stopped() {
             world.app.close().await;
         }
         for (quick, blobs) in [(false, false), (true, false), (false, true)] {
-            let options = Options { quick, blobs, checkpoint: None };
+            let options = Options { quick, blobs, ..Options::default() };
             let report = verify(&world.folder, &options).await.unwrap();
             assert_eq!(report.counts.signatures == 0, quick);
             assert_eq!(report.counts.blobs > 0, blobs);
