@@ -23,6 +23,18 @@ pub struct LoggedEvent {
     #[prost(bytes = "vec", repeated, tag = "4")]
     pub inclusion: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
 }
+/// How one part of a call failed, as a whole call would have.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CallFailure {
+    /// A google.rpc.Code; never 0.
+    #[prost(int32, tag = "1")]
+    pub code: i32,
+    #[prost(string, tag = "2")]
+    pub message: ::prost::alloc::string::String,
+    /// Encoded google.rpc.Status with its details, as in the trailer grpc-status-details-bin.
+    #[prost(bytes = "vec", tag = "3")]
+    pub details: ::prost::alloc::vec::Vec<u8>,
+}
 /// A certificate or revocation with its inclusion proof under the keys checkpoint of the answer.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LoggedStatement {
@@ -2799,6 +2811,46 @@ pub struct DeliverResponse {
     #[prost(message, optional, tag = "2")]
     pub checkpoints: ::core::option::Option<Checkpoints>,
 }
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DeliverBatchRequest {
+    /// 1 to 100, together at most 3.5 MiB.
+    #[prost(message, repeated, tag = "1")]
+    pub submissions: ::prost::alloc::vec::Vec<Submission>,
+    /// Checks everything and writes nothing.
+    #[prost(bool, tag = "2")]
+    pub validate_only: bool,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DeliverBatchResponse {
+    /// As many as submissions, in their order.
+    #[prost(message, repeated, tag = "1")]
+    pub results: ::prost::alloc::vec::Vec<BatchResult>,
+    /// What the results' proofs are under; each result names its own.
+    #[prost(message, repeated, tag = "2")]
+    pub checkpoints: ::prost::alloc::vec::Vec<Checkpoints>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BatchResult {
+    /// Beside an event: its place in DeliverBatchResponse.checkpoints.
+    #[prost(uint32, tag = "3")]
+    pub checkpoints: u32,
+    /// Neither with validate_only where the submission is good and new.
+    #[prost(oneof = "batch_result::Outcome", tags = "1, 2")]
+    pub outcome: ::core::option::Option<batch_result::Outcome>,
+}
+/// Nested message and enum types in `BatchResult`.
+pub mod batch_result {
+    /// Neither with validate_only where the submission is good and new.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Outcome {
+        /// ACCEPTED or REFUSED.
+        #[prost(message, tag = "1")]
+        Event(super::LoggedEvent),
+        /// What Deliver would have failed with.
+        #[prost(message, tag = "2")]
+        Failure(super::CallFailure),
+    }
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetDeliveryRequest {
     #[prost(bytes = "vec", tag = "1")]
@@ -2953,6 +3005,31 @@ pub mod delivery_service_client {
                 .insert(GrpcMethod::new("postfach.v1.DeliveryService", "Deliver"));
             self.inner.unary(req, path, codec).await
         }
+        /// Many submissions in one call, each for itself as by Deliver: one result each, none spoils another.
+        pub async fn deliver_batch(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DeliverBatchRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeliverBatchResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/postfach.v1.DeliveryService/DeliverBatch",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("postfach.v1.DeliveryService", "DeliverBatch"));
+            self.inner.unary(req, path, codec).await
+        }
         /// A message of the caller's with all its events; content on request.
         pub async fn get_delivery(
             &mut self,
@@ -3050,6 +3127,14 @@ pub mod delivery_service_server {
             &self,
             request: tonic::Request<super::DeliverRequest>,
         ) -> std::result::Result<tonic::Response<super::DeliverResponse>, tonic::Status>;
+        /// Many submissions in one call, each for itself as by Deliver: one result each, none spoils another.
+        async fn deliver_batch(
+            &self,
+            request: tonic::Request<super::DeliverBatchRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeliverBatchResponse>,
+            tonic::Status,
+        >;
         /// A message of the caller's with all its events; content on request.
         async fn get_delivery(
             &self,
@@ -3182,6 +3267,51 @@ pub mod delivery_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = DeliverSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/postfach.v1.DeliveryService/DeliverBatch" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeliverBatchSvc<T: DeliveryService>(pub Arc<T>);
+                    impl<
+                        T: DeliveryService,
+                    > tonic::server::UnaryService<super::DeliverBatchRequest>
+                    for DeliverBatchSvc<T> {
+                        type Response = super::DeliverBatchResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DeliverBatchRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DeliveryService>::deliver_batch(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeliverBatchSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

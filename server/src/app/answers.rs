@@ -73,7 +73,13 @@ impl App {
 
     /// Does an operation that adds at most one event; an event that stands already gets a fresh proof.
     pub(super) async fn step(&self, operation: impl Operation) -> Result<Step, AppError> {
-        match self.submit(operation).await? {
+        let outcome = self.submit(operation).await?;
+        self.one_event(outcome).await
+    }
+
+    /// The event of an outcome that has at most one; an event that stood already gets a fresh proof.
+    pub(super) async fn one_event(&self, outcome: Outcome) -> Result<Step, AppError> {
+        match outcome {
             Outcome::Logged { events, checkpoints, .. } => {
                 let event = events.into_iter().next().ok_or(AppError::Internal)?;
                 Ok(Step::Event(event, checkpoints))

@@ -38,7 +38,7 @@ impl App {
     }
 
     /// Everything that can be checked before the lock.
-    async fn checked(&self, caller: &Caller, submission: Submission) -> Result<Deliver, AppError> {
+    pub(super) async fn checked(&self, caller: &Caller, submission: Submission) -> Result<Deliver, AppError> {
         check_sizes(&submission)?;
         let outer = Outer::parse(&submission.outer).map_err(outer_error)?;
         if outer.origin != self.origin {
@@ -57,7 +57,7 @@ impl App {
         Ok(Deliver { outer, hashes, signature, submission })
     }
 
-    async fn validate(&self, operation: &Deliver) -> Result<Logged, AppError> {
+    pub(super) async fn validate(&self, operation: &Deliver) -> Result<Logged, AppError> {
         let salts = self.with_chance(|chance| StdRng::from_rng(chance)).map_err(|_| AppError::Internal)?;
         let tried = try_out(&*self.store, &*self.clock, salts, operation).await?;
         match tried {
@@ -72,6 +72,13 @@ impl App {
 
 fn outer_error(error: OuterError) -> AppError {
     AppError::invalid(error.field(), error)
+}
+
+impl Submission {
+    /// Bytes of everything in it.
+    pub(super) fn len(&self) -> usize {
+        self.outer.len() + self.cover.len() + self.letter.len() + self.sender_copy.len()
+    }
 }
 
 fn check_sizes(submission: &Submission) -> Result<(), AppError> {
@@ -96,7 +103,7 @@ fn check_sizes(submission: &Submission) -> Result<(), AppError> {
 
 /// One submission on its way.
 #[derive(Debug)]
-struct Deliver {
+pub(super) struct Deliver {
     outer: Outer,
     hashes: Hashes,
     signature: Signature,
@@ -105,8 +112,7 @@ struct Deliver {
 
 impl Operation for Deliver {
     fn weight(&self) -> usize {
-        let s = &self.submission;
-        s.outer.len() + s.cover.len() + s.letter.len() + s.sender_copy.len() + 1024
+        self.submission.len() + 1024
     }
 
     fn needs(&self, needs: &mut Needs) {

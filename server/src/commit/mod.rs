@@ -115,6 +115,15 @@ struct Job {
     answer: oneshot::Sender<Result<Outcome, Rejected>>,
 }
 
+/// An operation that waits for its batch.
+struct Pending(oneshot::Receiver<Result<Outcome, Rejected>>);
+
+impl Pending {
+    async fn answer(self) -> Result<Outcome, Rejected> {
+        self.0.await.map_err(|_| Rejected::Closed)?
+    }
+}
+
 /// What the committer works with.
 pub struct Parts {
     /// Where everything is stored.
@@ -159,11 +168,36 @@ impl Committer {
 
     /// Does one operation and waits until it is durable. If the caller goes away, it may be done all the same.
     pub async fn submit(&self, operation: impl Operation) -> Result<Outcome, Rejected> {
+        self.hand_in(operation).await?.answer().await
+    }
+
+    /// Does several operations, each for itself, and waits until all are durable; answers in their order. They share
+    /// batches as far as these go.
+    pub async fn submit_all(
+        &self,
+        operations: impl IntoIterator<Item = impl Operation>,
+    ) -> Vec<Result<Outcome, Rejected>> {
+        let mut waiting = Vec::new();
+        for operation in operations {
+            waiting.push(self.hand_in(operation).await);
+        }
+        let mut answers = Vec::with_capacity(waiting.len());
+        for one in waiting {
+            answers.push(match one {
+                Ok(pending) => pending.answer().await,
+                Err(rejected) => Err(rejected),
+            });
+        }
+        answers
+    }
+
+    /// Queues an operation; waits while too many do.
+    async fn hand_in(&self, operation: impl Operation) -> Result<Pending, Rejected> {
         let jobs = lock(&self.jobs).clone().ok_or(Rejected::Closed)?;
         let (answer, wait) = oneshot::channel();
         let job = Job { operation: Box::new(operation), answer };
         jobs.send(job).await.map_err(|_| Rejected::Closed)?;
-        wait.await.map_err(|_| Rejected::Closed)?
+        Ok(Pending(wait))
     }
 
     /// False while the last batch could not be stored, and after closing.

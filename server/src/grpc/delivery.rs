@@ -7,8 +7,8 @@ use postfach_proto::v1;
 use postfach_proto::v1::delivery_service_server::DeliveryService;
 use tonic::{Request, Response, Status};
 
-use super::caller;
 use super::status::{from_app, from_field};
+use super::{answers, batch_results, caller, common};
 use crate::app::App;
 
 /// See the module.
@@ -26,6 +26,17 @@ impl DeliveryService for Delivery {
         let logged =
             self.0.deliver(&caller, submission.into(), request.validate_only).await.map_err(from_app)?;
         Ok(Response::new(logged.into()))
+    }
+
+    async fn deliver_batch(
+        &self,
+        request: Request<v1::DeliverBatchRequest>,
+    ) -> Result<Response<v1::DeliverBatchResponse>, Status> {
+        let (caller, common) = (caller(&request)?, common(&request)?);
+        let v1::DeliverBatchRequest { submissions, validate_only } = request.into_inner();
+        let submissions = answers::list(submissions);
+        let results = self.0.deliver_batch(&caller, submissions, validate_only).await.map_err(from_app)?;
+        Ok(Response::new(batch_results::response(results, &common)))
     }
 
     async fn get_delivery(

@@ -4,6 +4,7 @@
 pub mod admin;
 pub mod answers;
 pub mod attachment;
+pub mod batch_results;
 pub mod call;
 pub mod delivery;
 pub mod directory;
@@ -22,4 +23,9 @@ use crate::app::{AppError, Caller};
 /// The caller that the token layer found. Its absence would be a fault of the wiring, not of the caller.
 fn caller<T>(request: &Request<T>) -> Result<Caller, tonic::Status> {
     request.extensions().get::<Caller>().cloned().ok_or_else(|| status::from_app(AppError::Internal))
+}
+
+/// What every error of this call says, which the outermost layer left. Its absence would be a fault of the wiring too.
+fn common<T>(request: &Request<T>) -> Result<status::Common, tonic::Status> {
+    request.extensions().get().cloned().ok_or_else(|| status::from_app(AppError::Internal))
 }

@@ -10,6 +10,7 @@ use super::{OutboxEntry, Sender};
 use crate::client::{MAX_ANSWER, Pace};
 use crate::error::Error;
 use crate::evidence::VerifiedEvent;
+use crate::evidence::follow::Seen;
 use crate::progress::Progress;
 
 /// How often a message is sealed again because the recipient's keys changed meanwhile.
@@ -69,7 +70,17 @@ impl Sender {
             .await?;
         let seen = self.client.observe(answer.checkpoints.as_ref())?;
         let logged = answer.event.ok_or_else(|| Error::answer("no event"))?;
-        let verified = self.client.verify_event(&logged, &seen)?;
+        self.accepted(entry, &logged, &seen)
+    }
+
+    /// The receipt for an entry, checked.
+    pub(super) fn accepted(
+        &self,
+        entry: &OutboxEntry,
+        logged: &v1::LoggedEvent,
+        seen: &Seen,
+    ) -> Result<VerifiedEvent, Error> {
+        let verified = self.client.verify_event(logged, seen)?;
         self.check_receipt(entry, &verified)?;
         match verified.event.event_type {
             EventType::Accepted => Ok(verified),

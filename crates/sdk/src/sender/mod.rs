@@ -4,6 +4,7 @@
 //! [`Sender::send`] as often as needed until it answers.
 
 mod afterwards;
+mod batch;
 mod deliver;
 mod message;
 mod outbox;

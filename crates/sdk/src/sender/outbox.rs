@@ -135,6 +135,11 @@ impl OutboxEntry {
     }
 
     /// The submission as it goes over the wire.
+    /// Bytes that count for the limits of a batch.
+    pub(super) fn submission_len(&self) -> usize {
+        self.outer.len() + self.cover_envelope.len() + self.letter_envelope.len() + self.sender_copy.len()
+    }
+
     pub(super) fn submission(&self) -> Result<v1::Submission, Error> {
         Ok(v1::Submission {
             outer: self.outer.clone().into(),

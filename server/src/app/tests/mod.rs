@@ -5,6 +5,7 @@
 mod administer;
 mod chains;
 mod deliver;
+mod deliver_batch;
 mod gap;
 mod read;
 mod register;
