@@ -21,6 +21,7 @@ pub mod auth;
 pub mod backup;
 pub mod cli;
 pub mod deployment;
+mod durable;
 pub mod failure;
 pub mod grpc;
 pub mod http;

@@ -10,8 +10,10 @@ use std::thread::JoinHandle;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::disk::{Cut, Disk};
 use crate::person::{Authority, Citizen};
 use crate::process::{Run, command};
+use crate::shim::Shim;
 
 /// The deployment's name in every test.
 pub const ORIGIN: &str = "postfach.example";
@@ -20,6 +22,8 @@ pub const ORIGIN: &str = "postfach.example";
 pub struct Deployment {
     folder: TempDir,
     server: Option<Server>,
+    /// Below the server, where a test wants one.
+    shim: Option<Shim>,
 }
 
 /// A running `postfachd serve`.
@@ -35,7 +39,7 @@ impl Deployment {
     /// A new deployment that is not serving yet.
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let deployment = Self { folder, server: None };
+        let deployment = Self { folder, server: None, shim: None };
         deployment
             .postfachd(&[
                 "init",
@@ -88,7 +92,7 @@ impl Deployment {
 
     /// Starts the server and waits until it says that it serves.
     pub fn serve(&mut self) {
-        match Server::start(&self.data()) {
+        match Server::start_with(&self.data(), &self.environment()) {
             Ok(server) => self.server = Some(server),
             Err((code, log)) => panic!("postfachd serve ended with {code}:\n{log}"),
         }
@@ -108,8 +112,8 @@ impl Deployment {
 
     /// Starts the server and kills it while it starts, after so many milliseconds.
     pub fn serve_and_kill(&mut self, after: std::time::Duration) {
-        let mut child =
-            Server::command(&self.data()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut command = Server::command(&self.data(), &self.environment());
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         std::thread::sleep(after);
         child.kill().unwrap();
         child.wait().unwrap();
@@ -121,6 +125,31 @@ impl Deployment {
             server.child.kill().unwrap();
             server.child.wait().unwrap();
         }
+    }
+
+    /// Puts the disk that forgets below the server, from its next start on.
+    pub fn with_shim(&mut self) -> &mut Shim {
+        let shim = Shim::new(&self.data(), self.root());
+        self.shim.insert(shim)
+    }
+
+    /// The disk below the server.
+    pub fn shim(&self) -> &Shim {
+        self.shim.as_ref().expect("a shim")
+    }
+
+    fn environment(&self) -> Vec<(&'static str, PathBuf)> {
+        self.shim.as_ref().map(Shim::environment).unwrap_or_default()
+    }
+
+    /// Cuts the power of a killed server: of everything since `disk` was loaded, only what was flushed is left.
+    pub fn cut_power(&mut self, mut disk: Disk, cut: Cut<'_>) {
+        assert!(self.server.is_none(), "kill it first");
+        let trace = self.shim().trace().to_owned();
+        disk.play(&self.data(), &fs::read(&trace).unwrap());
+        fs::remove_file(trace).unwrap();
+        fs::remove_dir_all(self.data()).unwrap();
+        disk.cut(cut, &self.data());
     }
 
     /// Where clients connect.
@@ -209,7 +238,13 @@ impl Drop for Deployment {
 impl Server {
     /// Starts `postfachd serve` on a free port; the error carries exit code and log.
     pub fn start(data: &Path) -> Result<Self, (i32, String)> {
-        let mut child = Self::command(data).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Self::start_with(data, &[])
+    }
+
+    /// The same with settings in the environment.
+    pub fn start_with(data: &Path, environment: &[(&str, PathBuf)]) -> Result<Self, (i32, String)> {
+        let mut child =
+            Self::command(data, environment).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let stderr = child.stderr.take().unwrap();
         let sink = Arc::clone(&log);
@@ -233,11 +268,12 @@ impl Server {
         Err((code, log))
     }
 
-    fn command(data: &Path) -> Command {
+    fn command(data: &Path, environment: &[(&str, PathBuf)]) -> Command {
         let mut command = command("postfachd");
         command
             .args(["serve", "--data", data.to_str().unwrap(), "--listen", "127.0.0.1:0"])
             .env("RUST_LOG", "debug")
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         command
     }

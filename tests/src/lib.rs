@@ -4,11 +4,15 @@
 #![allow(clippy::missing_panics_doc, clippy::unwrap_used, clippy::return_self_not_must_use)]
 
 pub mod deployment;
+pub mod disk;
 pub mod operator;
 pub mod person;
 pub mod process;
+pub mod shim;
 
 pub use deployment::{Deployment, Server};
+pub use disk::{Cut, Disk};
 pub use operator::Vault;
 pub use person::{Authority, Citizen, Profile};
 pub use process::{Run, binary, repository_root, samples};
+pub use shim::Shim;

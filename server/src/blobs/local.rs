@@ -1,5 +1,6 @@
 //! Segments as files in a folder: `ab/cd/<blob>/<index>-<leaf>`. A segment is written beside its name, flushed, renamed, and the
-//! folders are flushed before the answer.
+//! folders are flushed before the answer. That a folder is there does not say that its name is on disk: whoever made it
+//! may have failed, or died, before the flush.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
@@ -10,6 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 
 use super::{BlobError, BlobKey, BlobStore, BlobWork, Deletion, SegmentName};
+use crate::durable::sync_folder;
+use crate::halves::Halves;
 
 /// Blobs in a local folder.
 #[derive(Debug)]
@@ -17,9 +20,14 @@ pub struct LocalBlobs {
     root: PathBuf,
     /// Makes temporary names differ within this process.
     counter: AtomicU64,
-    /// Held while folders are made: whoever finds a folder there may rely on its name being on disk.
-    folders: Arc<Mutex<()>>,
+    /// Folders whose names are on disk, as far as this process has seen to it. Held while folders are made.
+    folders: Arc<Mutex<Known>>,
 }
+
+type Known = Halves<PathBuf, ()>;
+
+/// Folders in each half of what is known, some 100 bytes each.
+const FOLDERS: usize = 32 * 1024;
 
 /// Keeps every blob in place, in whichever process, until it is dropped: an exclusive lock (flock) on the folder. The
 /// system takes it back when its holder dies.
@@ -53,13 +61,18 @@ impl LocalBlobs {
     /// Opens a folder, makes it if absent, and removes what an interrupted write left behind.
     pub fn open(root: &Path) -> io::Result<Self> {
         fs::create_dir_all(root)?;
+        root.parent().map_or(Ok(()), sync_folder)?;
         let incoming = root.join("incoming");
         if incoming.exists() {
             fs::remove_dir_all(&incoming)?;
         }
         fs::create_dir(&incoming)?;
         sync_folder(root)?;
-        Ok(Self { root: root.to_owned(), counter: AtomicU64::new(0), folders: Arc::default() })
+        Ok(Self {
+            root: root.to_owned(),
+            counter: AtomicU64::new(0),
+            folders: Arc::new(Mutex::new(Halves::new(FOLDERS))),
+        })
     }
 
     /// Where a blob's segments lie below a root.
@@ -118,35 +131,40 @@ impl BlobStore for LocalBlobs {
     }
 }
 
-fn store(root: &Path, folders: &Mutex<()>, target: &Path, temporary: &Path, bytes: &[u8]) -> io::Result<()> {
+fn store(
+    root: &Path,
+    folders: &Mutex<Known>,
+    target: &Path,
+    temporary: &Path,
+    bytes: &[u8],
+) -> io::Result<()> {
     let mut file = File::options().write(true).create_new(true).open(temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     // Safe because every target lies in a folder of its own below the root.
     let folder = target.parent().expect("a segment lies in a folder");
-    let making = folders.lock().unwrap_or_else(PoisonError::into_inner);
-    make_folders(root, folder)?;
-    drop(making);
+    let mut known = folders.lock().unwrap_or_else(PoisonError::into_inner);
+    make_folders(root, folder, &mut known)?;
+    drop(known);
     fs::rename(temporary, target)?;
     sync_folder(folder)
 }
 
-/// Makes the folder and flushes each parent that got a new entry.
-fn make_folders(root: &Path, folder: &Path) -> io::Result<()> {
-    if folder == root || folder.exists() {
+/// Makes the folder where it is missing, and flushes each parent whose entry is not known to be on disk.
+fn make_folders(root: &Path, folder: &Path, known: &mut Known) -> io::Result<()> {
+    if folder == root || (known.get(&folder.to_owned()).is_some() && folder.exists()) {
         return Ok(());
     }
     let Some(parent) = folder.parent() else { return Ok(()) };
-    make_folders(root, parent)?;
+    make_folders(root, parent, known)?;
     match fs::create_dir(folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }
-    sync_folder(parent)
-}
-
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
+    known.remove(&folder.to_owned());
+    sync_folder(parent)?;
+    known.insert(folder.to_owned(), ());
+    Ok(())
 }
 
 fn off_thread<T: Send + 'static>(

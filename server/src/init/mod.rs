@@ -21,6 +21,7 @@ use crate::clock::{Chance, Clock as _, SystemClock, system_chance};
 use crate::deployment::config::Config;
 use crate::deployment::folder::Folder;
 use crate::deployment::{keyfile, open};
+use crate::durable;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::output::Output;
 
@@ -123,6 +124,9 @@ pub async fn init(
     // Makes the database and signs the empty logs.
     let config = Config::new(plan.origin.clone(), plan.listen);
     open::app(folder, &config).await?.close().await;
+    for made in [folder.keys(), folder.tls(), folder.path().to_owned()] {
+        sync_folder(&made)?;
+    }
     write(&folder.config(), config.text().as_bytes())?;
     sync_folder(folder.path())?;
     Ok(card)
@@ -145,11 +149,9 @@ fn make_folder(folder: &Folder) -> Outcome<()> {
             fs::set_permissions(path, fs::Permissions::from_mode(0o700))
                 .map_err(|error| Failure::file(path, &error))
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .map_err(|error| Failure::file(path, &error)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            durable::make_folders(path, 0o700).map_err(|error| Failure::file(path, &error))
+        }
         Err(error) => Err(Failure::file(path, &error)),
     }
 }
@@ -167,7 +169,7 @@ fn write(path: &Path, content: &[u8]) -> Outcome<()> {
 }
 
 fn sync_folder(path: &Path) -> Outcome<()> {
-    fs::File::open(path).and_then(|folder| folder.sync_all()).map_err(|error| Failure::file(path, &error))
+    durable::sync_folder(path).map_err(|error| Failure::file(path, &error))
 }
 
 fn vkey(name: &str, key: PublicKey) -> Outcome<String> {

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::{LogView, Snapshot};
+use crate::durable::{make_folders, sync_folder};
 use crate::evidence::LogName;
 use crate::storage::StoreError;
 
@@ -63,7 +64,7 @@ pub struct KeptCheckpoints {
 impl KeptCheckpoints {
     /// Opens the folder, makes it if absent.
     pub fn open(folder: &Path) -> io::Result<Self> {
-        fs::create_dir_all(folder)?;
+        make_folders(folder, 0o777)?;
         Ok(Self { folder: folder.to_owned() })
     }
 
@@ -103,7 +104,7 @@ impl KeptCheckpoints {
             file.sync_all()?;
             fs::rename(&temporary, self.folder.join(name))?;
         }
-        File::open(&self.folder)?.sync_all()
+        sync_folder(&self.folder)
     }
 
     /// Follows the logs in the background until the view is gone; then writes the last state.

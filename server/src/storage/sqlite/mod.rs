@@ -15,6 +15,7 @@ use rusqlite::Connection;
 use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
 use super::{Marks, Query, Row, Sql, Store, StoreError, Tx, Value, Work};
+use crate::durable::sync_file;
 pub(super) use connection::{ask, failed};
 use connection::{checkpoint, run};
 pub(crate) use migrations::{MIGRATIONS, fetch};
@@ -55,6 +56,7 @@ impl SqliteStore {
     /// Opens the database file, makes it if absent, and brings it to the newest form. `readers` is the number of
     /// reading connections, at least one.
     pub async fn open(path: &Path, readers: usize) -> Result<Self, StoreError> {
+        flush(path).map_err(|error| StoreError::Unavailable(error.to_string()))?;
         migrations::bring_up_to_date(path).await?;
         let idle = (0..readers.max(1)).map(|_| connection::open(path, READER_CACHE, true));
         let idle = idle.collect::<Result<Vec<_>, _>>()?;
@@ -147,6 +149,15 @@ impl Store for SqliteStore {
             Ok(())
         })
     }
+}
+
+/// Flushes what a process that was killed had written and not flushed: SQLite would take it for committed, and people
+/// would be told of it. Before the first connection, because closing a file gives up all of SQLite's locks on it.
+fn flush(path: &Path) -> std::io::Result<()> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    sync_file(Path::new(&log))?;
+    sync_file(path)
 }
 
 /// Ends whatever is open; nothing if a commit has ended it.

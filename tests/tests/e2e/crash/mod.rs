@@ -6,6 +6,7 @@ mod acknowledged;
 mod burst;
 mod checks;
 mod people;
+mod power;
 
 use std::fs;
 use std::path::PathBuf;
@@ -103,14 +104,19 @@ impl Trial {
         self.sent.extend(all.into_iter().filter(|(_, id)| !left.contains(id)));
     }
 
+    /// Sends what was not acknowledged.
+    async fn send_again(&mut self) {
+        let (url, left) = (self.d.url(), std::mem::take(&mut self.left));
+        checks::send_again(&mut self.people, &left, &url, &self.held).await;
+        self.sent.extend(left.iter().map(|letter| (letter.sender, letter.id)));
+    }
+
     /// Everything that holds after every crash.
     async fn check(&mut self, round: usize) {
         let url = self.d.url();
         if self.rng.r#gen() {
             // The other half of the time they go into the next burst.
-            let left = std::mem::take(&mut self.left);
-            checks::send_again(&mut self.people, &left, &url, &self.held).await;
-            self.sent.extend(left.iter().map(|letter| (letter.sender, letter.id)));
+            self.send_again().await;
         }
         let newest = self.sent.len().saturating_sub(LETTERS);
         let mut looked_at = self.sent[newest..].to_vec();
@@ -134,9 +140,7 @@ impl Trial {
     /// Everything, after the last crash.
     async fn check_all(&mut self) {
         let url = self.d.url();
-        let left = std::mem::take(&mut self.left);
-        checks::send_again(&mut self.people, &left, &url, &self.held).await;
-        self.sent.extend(left.iter().map(|letter| (letter.sender, letter.id)));
+        self.send_again().await;
         checks::receipts_hold(&mut self.people, &self.sent, &url, &self.held).await;
         checks::mailboxes_are_whole(&self.people, &self.sent, &url, &self.held).await;
         let notes = self.held.lock().unwrap().notes.values().cloned().collect();
