@@ -12,6 +12,7 @@ pub mod logs;
 pub mod storage;
 #[cfg(test)]
 mod testing;
+pub mod watch;
 
 // Shell: network, calls, operator.
 pub mod admin;

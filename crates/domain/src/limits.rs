@@ -131,6 +131,10 @@ limits! {
         "Concurrent streams of one connection.";
     HEADER_LIST_LEN: u32 = 16 * 1024, "header_list_bytes", Bytes, "",
         "Request headers of one call.";
+    WATCH_STREAMS: usize = 64, "watch_streams", Items, "TOO_MANY_WATCHES",
+        "Open streams of news for one mailbox, or for one sender.";
+    HEARTBEAT_SECONDS: u64 = 15, "heartbeat_seconds", Seconds, "",
+        "A stream of news shows at this interval that it lives.";
     DEADLINE_SECONDS: u64 = 30, "default_deadline_seconds", Seconds, "",
         "The deadline of a call that names none.";
 }

@@ -23,6 +23,13 @@ pub struct LoggedEvent {
     #[prost(bytes = "vec", repeated, tag = "4")]
     pub inclusion: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
 }
+/// A sign of life of a stream that waits. One comes at once, then one every 15 s.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Heartbeat {
+    /// Milliseconds since the Unix epoch.
+    #[prost(uint64, tag = "1")]
+    pub server_time: u64,
+}
 /// How one part of a call failed, as a whole call would have.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CallFailure {
@@ -187,6 +194,30 @@ pub struct SyncResponse {
     #[prost(message, optional, tag = "7")]
     pub checkpoints: ::core::option::Option<Checkpoints>,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchRequest {
+    /// As Sync gives it. What lies behind it already is told at once.
+    #[prost(string, tag = "1")]
+    pub cursor: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchResponse {
+    #[prost(oneof = "watch_response::Happening", tags = "1, 2")]
+    pub happening: ::core::option::Option<watch_response::Happening>,
+}
+/// Nested message and enum types in `WatchResponse`.
+pub mod watch_response {
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Happening {
+        #[prost(message, tag = "1")]
+        News(super::News),
+        #[prost(message, tag = "2")]
+        Heartbeat(super::Heartbeat),
+    }
+}
+/// Something lies behind the cursor: ask Sync, which proves what.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct News {}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SyncItem {
     #[prost(message, optional, tag = "1")]
@@ -437,6 +468,31 @@ pub mod mailbox_service_client {
                 .insert(GrpcMethod::new("postfach.v1.MailboxService", "Sync"));
             self.inner.unary(req, path, codec).await
         }
+        /// News of this mailbox as they come. Ends with the caller's token or key; open it again with a new token.
+        pub async fn watch(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WatchRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::WatchResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/postfach.v1.MailboxService/Watch",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("postfach.v1.MailboxService", "Watch"));
+            self.inner.server_streaming(req, path, codec).await
+        }
         /// Gives out the letter against a signed hand-over act; later calls need no act.
         pub async fn hand_over(
             &mut self,
@@ -537,6 +593,17 @@ pub mod mailbox_service_server {
             &self,
             request: tonic::Request<super::SyncRequest>,
         ) -> std::result::Result<tonic::Response<super::SyncResponse>, tonic::Status>;
+        /// Server streaming response type for the Watch method.
+        type WatchStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::WatchResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// News of this mailbox as they come. Ends with the caller's token or key; open it again with a new token.
+        async fn watch(
+            &self,
+            request: tonic::Request<super::WatchRequest>,
+        ) -> std::result::Result<tonic::Response<Self::WatchStream>, tonic::Status>;
         /// Gives out the letter against a signed hand-over act; later calls need no act.
         async fn hand_over(
             &self,
@@ -851,6 +918,52 @@ pub mod mailbox_service_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/postfach.v1.MailboxService/Watch" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchSvc<T: MailboxService>(pub Arc<T>);
+                    impl<
+                        T: MailboxService,
+                    > tonic::server::ServerStreamingService<super::WatchRequest>
+                    for WatchSvc<T> {
+                        type Response = super::WatchResponse;
+                        type ResponseStream = T::WatchStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WatchRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as MailboxService>::watch(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)
@@ -2885,6 +2998,31 @@ pub struct ListDeliveryEventsResponse {
     pub has_more: bool,
     #[prost(message, optional, tag = "4")]
     pub checkpoints: ::core::option::Option<Checkpoints>,
+    /// The cursor behind each event, in the order of events.
+    #[prost(string, repeated, tag = "5")]
+    pub cursors: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchDeliveryEventsRequest {
+    /// As ListDeliveryEvents gives it; empty from the start.
+    #[prost(string, tag = "1")]
+    pub cursor: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WatchDeliveryEventsResponse {
+    #[prost(oneof = "watch_delivery_events_response::Happening", tags = "1, 2")]
+    pub happening: ::core::option::Option<watch_delivery_events_response::Happening>,
+}
+/// Nested message and enum types in `WatchDeliveryEventsResponse`.
+pub mod watch_delivery_events_response {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Happening {
+        /// Never empty; its next_cursor is where another stream goes on.
+        #[prost(message, tag = "1")]
+        Page(super::ListDeliveryEventsResponse),
+        #[prost(message, tag = "2")]
+        Heartbeat(super::Heartbeat),
+    }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WithdrawRequest {
@@ -3082,6 +3220,33 @@ pub mod delivery_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// The same pages as they come about. Ends with the caller's token or key; open it again with a new token.
+        pub async fn watch_delivery_events(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WatchDeliveryEventsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::WatchDeliveryEventsResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/postfach.v1.DeliveryService/WatchDeliveryEvents",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("postfach.v1.DeliveryService", "WatchDeliveryEvents"),
+                );
+            self.inner.server_streaming(req, path, codec).await
+        }
         /// Takes a notice back before it was handed over and before its deemed day.
         pub async fn withdraw(
             &mut self,
@@ -3149,6 +3314,23 @@ pub mod delivery_service_server {
             request: tonic::Request<super::ListDeliveryEventsRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ListDeliveryEventsResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the WatchDeliveryEvents method.
+        type WatchDeliveryEventsStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<
+                    super::WatchDeliveryEventsResponse,
+                    tonic::Status,
+                >,
+            >
+            + std::marker::Send
+            + 'static;
+        /// The same pages as they come about. Ends with the caller's token or key; open it again with a new token.
+        async fn watch_delivery_events(
+            &self,
+            request: tonic::Request<super::WatchDeliveryEventsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::WatchDeliveryEventsStream>,
             tonic::Status,
         >;
         /// Takes a notice back before it was handed over and before its deemed day.
@@ -3417,6 +3599,57 @@ pub mod delivery_service_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/postfach.v1.DeliveryService/WatchDeliveryEvents" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchDeliveryEventsSvc<T: DeliveryService>(pub Arc<T>);
+                    impl<
+                        T: DeliveryService,
+                    > tonic::server::ServerStreamingService<
+                        super::WatchDeliveryEventsRequest,
+                    > for WatchDeliveryEventsSvc<T> {
+                        type Response = super::WatchDeliveryEventsResponse;
+                        type ResponseStream = T::WatchDeliveryEventsStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WatchDeliveryEventsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DeliveryService>::watch_delivery_events(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchDeliveryEventsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

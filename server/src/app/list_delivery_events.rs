@@ -23,10 +23,12 @@ impl App {
         let mut rows = events::of_sender(&mut Ask(&*self.store), sender_no, from, size, limit + 1).await?;
         let has_more = rows.len() as u64 > limit;
         rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        let cursors = rows.iter().map(|row| cursor::of_index(row.index + 1)).collect();
         let next = rows.last().map_or(from.max(size), |row| row.index + 1);
         let events = self.logged_events(rows, &snapshot).await?;
         Ok(DeliveryEvents {
             events,
+            cursors,
             next_cursor: cursor::of_index(next),
             has_more,
             checkpoints: snapshot.checkpoints(),

@@ -34,6 +34,9 @@ mod suspend_mailbox;
 mod sync;
 mod types;
 mod upload;
+mod waiting;
+mod watch;
+mod watch_delivery_events;
 mod withdraw;
 
 #[cfg(test)]
@@ -55,12 +58,16 @@ use crate::commit::Committer;
 use crate::key_book::KeyBook;
 use crate::logs::LogView;
 use crate::storage::Store;
+use crate::watch::Hub;
 pub use deliver_batch::BatchResult;
 pub use error::AppError;
 pub use open::OpenError;
 pub use postfach_domain::decide::Refusal;
 pub use read_segments::AttachmentReader;
 pub use types::*;
+pub use waiting::{WatchEnd, Watcher};
+pub use watch::{MailboxNews, MailboxWatch};
+pub use watch_delivery_events::{DeliveryNews, DeliveryWatch};
 
 /// What a deployment is made of besides its store.
 #[derive(Debug)]
@@ -88,6 +95,7 @@ pub struct App {
     chance: Mutex<Chance>,
     view: Arc<LogView>,
     committer: Arc<Committer>,
+    hub: Arc<Hub>,
     keys: Arc<KeyBook>,
     workers: Mutex<Vec<JoinHandle<()>>>,
     kept: crate::logs::KeptCheckpoints,
@@ -118,6 +126,11 @@ impl App {
     /// The newest committed state of both logs, and news of it.
     pub fn logs(&self) -> &Arc<LogView> {
         &self.view
+    }
+
+    /// Ends all streams that wait for news; calls in progress go on.
+    pub fn end_watches(&self) {
+        self.hub.close();
     }
 
     /// Draws from the random source.

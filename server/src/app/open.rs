@@ -20,6 +20,7 @@ use crate::key_book::KeyBook;
 use crate::logs::{KeptCheckpoints, KeptError, LogView, Snapshot};
 use crate::storage::sql::logs::{self, Head, Heads};
 use crate::storage::{Ask, Store, StoreError};
+use crate::watch::Hub;
 
 /// Why a deployment cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +65,7 @@ impl App {
         }
         let salts = StdRng::from_rng(&mut *chance).map_err(|error| OpenError::Chance(error.to_string()))?;
         let (keys_signer, evidence_signer) = (Arc::new(keys_signer), Arc::new(evidence_signer));
-        let keys = Arc::new(KeyBook::default());
+        let (keys, hub) = (Arc::new(KeyBook::default()), Arc::new(Hub::default()));
         let committer = Committer::start(Parts {
             store: store.clone(),
             view: view.clone(),
@@ -73,6 +74,7 @@ impl App {
             clock: clock.clone(),
             chance: Box::new(salts),
             keys: keys.clone(),
+            hub: hub.clone(),
         });
         let committer =
             Arc::new(committer.map_err(|error| StoreError::Unavailable(format!("committer: {error}")))?);
@@ -94,6 +96,7 @@ impl App {
             chance: Mutex::new(chance),
             view,
             committer,
+            hub,
             keys,
             workers: Mutex::new(workers),
             kept,

@@ -186,6 +186,8 @@ pub struct Delivery {
 pub struct DeliveryEvents {
     /// In the order of the log.
     pub events: Vec<LoggedEvent>,
+    /// The cursor behind each event.
+    pub cursors: Vec<String>,
     /// Continue here.
     pub next_cursor: String,
     /// True where the page is not the last.

@@ -2,15 +2,17 @@
 //! package needs one, except what is named here.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::header::AUTHORIZATION;
+use postfach_domain::limits;
 
 use super::token::TokenError;
-use super::verifier::{AuthError, Verifier};
-use crate::app::App;
+use super::verifier::{Admitted, AuthError, Verifier};
+use crate::app::{App, Watcher};
 use crate::grpc::status;
 use crate::key_book::KeyRole;
 
@@ -59,10 +61,13 @@ async fn admit(auth: &Auth, request: &mut Request) -> Result<(), AuthError> {
         request.extensions_mut().insert(token);
         return Ok(());
     }
-    let (caller, role) = auth.verifier.verify(token, auth.app.as_ref(), auth.app.now()).await?;
+    let Admitted { caller, role, until } =
+        auth.verifier.verify(token, auth.app.as_ref(), auth.app.now()).await?;
     if role == KeyRole::Recovery && !FOR_RECOVERY_KEYS.contains(&request.uri().path()) {
         return Err(TokenError::KeyNotActive.into());
     }
+    let heartbeat = Duration::from_secs(limits::HEARTBEAT_SECONDS);
+    request.extensions_mut().insert(Watcher { caller: caller.clone(), until, heartbeat });
     request.extensions_mut().insert(caller);
     Ok(())
 }

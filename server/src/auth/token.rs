@@ -99,6 +99,11 @@ impl ParsedToken {
         })
     }
 
+    /// When it ends, with the clocks' tolerance.
+    pub fn ends_at(&self) -> Timestamp {
+        Timestamp(self.expires_s.saturating_add(SKEW_S).saturating_mul(1000))
+    }
+
     /// Checks audience and times against the service's name and clock.
     pub fn check(&self, origin: &Origin, now: Timestamp) -> Result<(), TokenError> {
         let now_s = now.0 / 1000;

@@ -38,6 +38,17 @@ pub enum AuthError {
     App(#[from] AppError),
 }
 
+/// Who called, and how far the token goes.
+#[derive(Debug)]
+pub struct Admitted {
+    /// The caller.
+    pub caller: Caller,
+    /// What the key may be used for.
+    pub role: KeyRole,
+    /// When the token ends, with the clocks' tolerance.
+    pub until: Timestamp,
+}
+
 /// See the module.
 pub struct Verifier {
     origin: Origin,
@@ -50,13 +61,13 @@ impl Verifier {
         Self { origin, cache: TokenCache::default() }
     }
 
-    /// The caller behind a token, and what its key may be used for.
+    /// The caller behind a token, and what token and key may be used for.
     pub async fn verify(
         &self,
         token: &str,
         keys: &impl KeyDirectory,
         now: Timestamp,
-    ) -> Result<(Caller, KeyRole), AuthError> {
+    ) -> Result<Admitted, AuthError> {
         let cached = self.cache.get(token);
         let verified_before = cached.is_some();
         let parsed = match cached {
@@ -70,7 +81,8 @@ impl Verifier {
             verify_signature(token, &key.public)?;
             self.cache.remember(token, parsed.clone(), now.0 / 1000);
         }
-        Ok((Caller { party: parsed.issuer, key_id: parsed.key_id }, key.role))
+        let until = parsed.ends_at();
+        Ok(Admitted { caller: Caller { party: parsed.issuer, key_id: parsed.key_id }, role: key.role, until })
     }
 
     /// The caller of Register, whose key stands in the request itself and in no directory yet.
@@ -134,7 +146,7 @@ mod tests {
 
     async fn outcome(verifier: &Verifier, keys: &Keys, token: &str) -> Result<Party, TokenError> {
         match verifier.verify(token, keys, NOW).await {
-            Ok((caller, _)) => Ok(caller.party),
+            Ok(admitted) => Ok(admitted.caller.party),
             Err(AuthError::Token(error)) => Err(error),
             Err(AuthError::App(error)) => panic!("{error}"),
         }

@@ -18,6 +18,7 @@ use crate::evidence::{Checkpoints, LogName, LoggedEvent};
 use crate::logs::Snapshot;
 use crate::storage::sql::logs::{self, Head, Heads};
 use crate::storage::{Query, Store, StoreError, Tx};
+use crate::watch::Topic;
 
 type Answers = Vec<Result<Outcome, Rejected>>;
 
@@ -37,17 +38,23 @@ impl Engine {
     pub(super) async fn batch(&mut self, operations: &[&dyn Operation]) -> Result<Answers, StoreError> {
         let mut tx = self.parts.store.begin().await?;
         match self.inside(&mut *tx, operations).await {
-            Ok(Done { answers, next, struck, write: true }) => {
+            Ok(Done { answers, next, news, struck, write: true }) => {
                 let committed = tx.commit().await;
                 // Also after an error: it may be stored.
-                self.parts.keys.strike(struck);
+                self.parts.keys.strike(struck.iter().cloned());
+                self.parts.hub.tell(struck.into_iter().map(|(party, key)| (Topic::Key(party, key), 1)));
                 committed?;
                 self.settle(next);
+                self.parts.hub.tell(news);
                 Ok(answers)
             }
             Ok(Done { answers, next, write: false, .. }) => {
                 tx.rollback().await?;
-                self.settle(next);
+                let end = next.evidence.size();
+                if self.settle(next) {
+                    // What an earlier batch stored, although its commit seemed to fail.
+                    self.parts.hub.tell_all(end);
+                }
                 Ok(answers)
             }
             Err(error) => {
@@ -68,7 +75,7 @@ impl Engine {
         if !clock_fits(&next.heads, now) {
             tracing::error!(ahead_ms = last.0 - now.0, "the clock stands behind the log, writes are refused");
             let answers = operations.iter().map(|_| Err(Rejected::ClockBehind(now))).collect();
-            return Ok(Done { answers, next, struck: Vec::new(), write: false });
+            return Ok(Done { answers, next, news: Vec::new(), struck: Vec::new(), write: false });
         }
         let sizes = (next.keys.size(), next.evidence.size());
         let salts =
@@ -78,23 +85,26 @@ impl Engine {
         let applied = apply(&mut set, operations);
         if !applied.iter().any(|a| matches!(a, Ok(Applied::Logged { .. } | Applied::Stored))) {
             let answers = applied.iter().map(unlogged).collect();
-            return Ok(Done { answers, next, struck: Vec::new(), write: false });
+            return Ok(Done { answers, next, news: Vec::new(), struck: Vec::new(), write: false });
         }
         grow(&mut next, &set, &self.parts.keys_signer, &self.parts.evidence_signer).map_err(damaged)?;
         let answers = answer(&applied, &set, &next)?;
+        let news = news(&set);
         changes::write(tx, &mut set).await?;
         write_logs(tx, &next).await?;
-        Ok(Done { answers, next, struck: struck(&set), write: true })
+        Ok(Done { answers, next, news, struck: struck(&set), write: true })
     }
 
-    /// After the commit: readers see it, and the next batch starts from it.
-    fn settle(&mut self, mut next: Snapshot) {
+    /// After the commit: readers see it, and the next batch starts from it. True where it is new to them.
+    fn settle(&mut self, mut next: Snapshot) -> bool {
         next.keys.settle();
         next.evidence.settle();
-        if self.parts.view.snapshot().heads != next.heads {
+        let is_new = self.parts.view.snapshot().heads != next.heads;
+        if is_new {
             self.parts.view.publish(next.clone());
         }
         self.known = Some(next);
+        is_new
     }
 }
 
@@ -102,10 +112,23 @@ impl Engine {
 struct Done {
     answers: Answers,
     next: Snapshot,
+    /// Whom the new events concern.
+    news: Vec<(Topic, u64)>,
     /// Keys that stopped being active.
     struck: Vec<(Party, KeyId)>,
     /// False where nothing is to be committed.
     write: bool,
+}
+
+/// Whom the events of this batch concern.
+fn news(set: &WorkingSet) -> Vec<(Topic, u64)> {
+    let mut news = Vec::with_capacity(2 * set.changes.events.len());
+    for row in &set.changes.events {
+        let end = row.index + 1;
+        news.extend(row.recipient_no.map(|no| (Topic::Received(no), end)));
+        news.extend(row.sender_no.map(|no| (Topic::Sent(no), end)));
+    }
+    news
 }
 
 /// Keys that this batch ended.

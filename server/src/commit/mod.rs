@@ -26,6 +26,7 @@ use crate::evidence::{Checkpoints, LoggedEvent};
 use crate::key_book::KeyBook;
 use crate::logs::LogView;
 use crate::storage::{Store, StoreError};
+use crate::watch::Hub;
 pub use needs::Needs;
 pub use working_set::{Concerns, WorkingSet};
 
@@ -140,6 +141,8 @@ pub struct Parts {
     pub chance: Chance,
     /// Keys that are remembered outside, to be struck out when they change.
     pub keys: Arc<KeyBook>,
+    /// Told what was added.
+    pub hub: Arc<Hub>,
 }
 
 /// Hands operations to the committer's thread.

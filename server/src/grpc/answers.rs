@@ -122,6 +122,7 @@ answer!(app::Delivery => v1::GetDeliveryResponse, |d| Self {
 });
 answer!(app::DeliveryEvents => v1::ListDeliveryEventsResponse, |e| Self {
     events: list(e.events),
+    cursors: e.cursors,
     next_cursor: e.next_cursor,
     has_more: e.has_more,
     checkpoints: Some(e.checkpoints.into()),

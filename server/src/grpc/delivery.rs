@@ -8,6 +8,7 @@ use postfach_proto::v1::delivery_service_server::DeliveryService;
 use tonic::{Request, Response, Status};
 
 use super::status::{from_app, from_field};
+use super::watching::{Streamed, stream, watcher};
 use super::{answers, batch_results, caller, common};
 use crate::app::App;
 
@@ -58,6 +59,18 @@ impl DeliveryService for Delivery {
         let v1::ListDeliveryEventsRequest { cursor, page_size } = request.into_inner();
         let page = self.0.list_delivery_events(&caller, &cursor, page_size).await.map_err(from_app)?;
         Ok(Response::new(page.into()))
+    }
+
+    type WatchDeliveryEventsStream = Streamed<v1::WatchDeliveryEventsResponse>;
+
+    async fn watch_delivery_events(
+        &self,
+        request: Request<v1::WatchDeliveryEventsRequest>,
+    ) -> Result<Response<Self::WatchDeliveryEventsStream>, Status> {
+        let (watcher, common) = (watcher(&request)?, common(&request)?);
+        let cursor = request.into_inner().cursor;
+        let watch = self.0.watch_delivery_events(watcher, cursor).await.map_err(from_app)?;
+        Ok(Response::new(stream(watch, common)))
     }
 
     async fn withdraw(

@@ -9,8 +9,9 @@ use postfach_proto::v1::mailbox_service_server::MailboxService;
 use tonic::{Request, Response, Status};
 
 use super::answers::{list, wraps};
-use super::caller;
 use super::status::{from_app, from_auth, from_field, too_many_tries};
+use super::watching::{Streamed, stream, watcher};
+use super::{caller, common};
 use crate::app::{App, AppError, Register};
 use crate::auth::layer::UncheckedToken;
 use crate::auth::rate::GuessLimit;
@@ -81,6 +82,14 @@ impl MailboxService for Mailbox {
         let v1::SyncRequest { cursor, page_size } = request.into_inner();
         let page = self.app.sync(&caller, &cursor, page_size).await.map_err(from_app)?;
         Ok(Response::new(page.into()))
+    }
+
+    type WatchStream = Streamed<v1::WatchResponse>;
+
+    async fn watch(&self, request: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        let (watcher, common) = (watcher(&request)?, common(&request)?);
+        let watch = self.app.watch(watcher, &request.into_inner().cursor).await.map_err(from_app)?;
+        Ok(Response::new(stream(watch, common)))
     }
 
     async fn hand_over(

@@ -15,6 +15,7 @@ pub mod mailbox;
 pub mod reasons;
 pub mod services;
 pub mod status;
+pub mod watching;
 
 use tonic::Request;
 

@@ -202,6 +202,9 @@ pub const TABLE: &[Reason] = reasons! {
     "TOO_MANY_UPLOADS" ResourceExhausted
         "Too many uploads are open. Finish one first."
         "Zu viele Übertragungen sind offen. Beenden Sie erst eine.";
+    "TOO_MANY_WATCHES" ResourceExhausted
+        "Too many streams of news are open. End one first."
+        "Zu viele Nachrichtenströme sind offen. Beenden Sie erst einen.";
     "UPLOAD_EXPIRED" NotFound
         "The upload has expired. Start it again."
         "Die Übertragung ist abgelaufen. Beginnen Sie sie neu.";

@@ -90,6 +90,7 @@ pub async fn serve(
         ended = tasks.join_next() => ended,
     };
     stop.begin.cancel();
+    app.end_watches();
     if tokio::time::timeout(config.stop_within, join_all(&mut tasks)).await.is_err() {
         tracing::warn!(seconds = config.stop_within.as_secs(), "calls still open at the deadline are ended");
         stop.end.cancel();

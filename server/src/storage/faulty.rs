@@ -1,6 +1,7 @@
 //! A store that fails at a chosen step, once: *failed* (nothing was done) or *failed but stored* (done, and the caller
 //! told otherwise); or that keeps silent about commits that are done. For tests of what must survive all of it.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
@@ -46,6 +47,8 @@ pub struct FaultyStore {
     inner: Arc<dyn Store>,
     plan: Arc<Mutex<Plan>>,
     gate: Arc<RwLock<()>>,
+    /// Reads outside writing transactions.
+    asked: AtomicU64,
 }
 
 /// While it lives, commits are done and not reported.
@@ -62,7 +65,7 @@ fn broken() -> StoreError {
 impl FaultyStore {
     /// Works like the store inside until told otherwise.
     pub fn new(inner: Arc<dyn Store>) -> Self {
-        Self { inner, plan: Arc::default(), gate: Arc::default() }
+        Self { inner, plan: Arc::default(), gate: Arc::default(), asked: AtomicU64::new(0) }
     }
 
     /// Fails once, after so many steps of writing transactions.
@@ -73,6 +76,11 @@ impl FaultyStore {
     /// From now on commits are done and not reported: what they wrote can be read, and nobody was told of it.
     pub async fn keep_silent(&self) -> Silence {
         Arc::clone(&self.gate).write_owned().await
+    }
+
+    /// How often the store was asked outside writing transactions.
+    pub fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
     }
 
     /// True while the planned fault has not happened.
@@ -94,10 +102,12 @@ impl Store for FaultyStore {
     }
 
     fn snapshot(&self) -> Work<'_, Box<dyn Query>> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
         self.inner.snapshot()
     }
 
     fn ask(&self, sql: Sql, args: Vec<Value>) -> Work<'_, Vec<Row>> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
         self.inner.ask(sql, args)
     }
 

@@ -16,7 +16,7 @@ use crate::storage::Ask;
 use crate::storage::sql::events;
 use crate::testing::{self, Mailbox, World, certificate, message_ref, registrar};
 
-fn revocation(id: &str, key: &SecretKey) -> postfach_domain::format::Signed {
+pub(super) fn revocation(id: &str, key: &SecretKey) -> postfach_domain::format::Signed {
     let revocation = AuthorityRevocation {
         origin: testing::ORIGIN.parse().unwrap(),
         authority_id: id.parse().unwrap(),

@@ -10,6 +10,7 @@ mod gap;
 mod read;
 mod register;
 mod upload;
+mod watch;
 
 use super::{AppError, Refusal};
 
