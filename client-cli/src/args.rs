@@ -30,6 +30,7 @@ pub enum Command {
     Address(citizen::address::Args),
     Inbox(citizen::inbox::Args),
     Sync(citizen::sync::Args),
+    Watch(citizen::watch::Args),
     Read(citizen::read::Args),
     #[command(subcommand, arg_required_else_help = true)]
     Attachment(Attachment),
@@ -71,6 +72,7 @@ pub enum Authority {
     Init(authority::init::Args),
     Send(Box<authority::send_args::Args>),
     Status(authority::status::Args),
+    Events(authority::events::Args),
     Receipts(authority::receipts::Args),
     Withdraw(authority::withdraw::Args),
 }

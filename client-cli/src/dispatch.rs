@@ -13,6 +13,7 @@ pub async fn run(context: &Context, command: Command) -> Outcome<Report> {
         Command::Address(args) => citizen::address::run(context, &args),
         Command::Inbox(args) => citizen::inbox::run(context, &args).await,
         Command::Sync(args) => citizen::sync::run(context, &args).await,
+        Command::Watch(args) => citizen::watch::run(context, &args).await,
         Command::Read(args) => citizen::read::run(context, &args).await,
         Command::Attachment(Attachment::Save(args)) => citizen::attachment_save::run(context, &args).await,
         Command::Confirm(args) => citizen::confirm::run(context, &args).await,
@@ -32,6 +33,7 @@ async fn run_authority(context: &Context, command: Authority) -> Outcome<Report>
         Authority::Init(args) => authority::init::run(context, &args),
         Authority::Send(args) => authority::send::run(context, &args).await,
         Authority::Status(args) => authority::status::run(context, &args).await,
+        Authority::Events(args) => authority::events::run(context, &args).await,
         Authority::Receipts(args) => authority::receipts::run(context, &args).await,
         Authority::Withdraw(args) => authority::withdraw::run(context, &args).await,
     }

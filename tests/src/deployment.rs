@@ -98,6 +98,14 @@ impl Deployment {
         }
     }
 
+    /// Starts the server again where it listened before, as clients know it that go on trying.
+    pub fn serve_at(&mut self, listening: &str) {
+        match Server::start_at(&self.data(), listening, &self.environment()) {
+            Ok(server) => self.server = Some(server),
+            Err((code, log)) => panic!("postfachd serve ended with {code}:\n{log}"),
+        }
+    }
+
     /// The running server.
     #[track_caller]
     pub fn server(&self) -> &Server {
@@ -113,7 +121,12 @@ impl Deployment {
     /// Starts the server and kills it while it starts, after so many milliseconds.
     pub fn serve_and_kill(&mut self, after: std::time::Duration) {
         let mut command = Server::command(&self.data(), &self.environment());
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = command
+            .args(["--listen", "127.0.0.1:0"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         std::thread::sleep(after);
         child.kill().unwrap();
         child.wait().unwrap();
@@ -243,8 +256,20 @@ impl Server {
 
     /// The same with settings in the environment.
     pub fn start_with(data: &Path, environment: &[(&str, PathBuf)]) -> Result<Self, (i32, String)> {
-        let mut child =
-            Self::command(data, environment).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        Self::start_at(data, "127.0.0.1:0", environment)
+    }
+
+    fn start_at(
+        data: &Path,
+        listening: &str,
+        environment: &[(&str, PathBuf)],
+    ) -> Result<Self, (i32, String)> {
+        let mut child = Self::command(data, environment)
+            .args(["--listen", listening])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let stderr = child.stderr.take().unwrap();
         let sink = Arc::clone(&log);
@@ -271,7 +296,7 @@ impl Server {
     fn command(data: &Path, environment: &[(&str, PathBuf)]) -> Command {
         let mut command = command("postfachd");
         command
-            .args(["serve", "--data", data.to_str().unwrap(), "--listen", "127.0.0.1:0"])
+            .args(["serve", "--data", data.to_str().unwrap()])
             .env("RUST_LOG", "debug")
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());

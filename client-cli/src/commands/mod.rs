@@ -9,6 +9,7 @@ pub mod kit;
 pub mod letter_file;
 pub mod letter_view;
 pub mod message_id;
+mod patience;
 pub mod receipt_check;
 pub mod receipts;
 pub mod stages_view;

@@ -46,6 +46,14 @@ impl Report {
     }
 }
 
+/// What a command is left to say that has printed everything already.
+impl Report {
+    /// Nothing more.
+    pub fn nothing(exit: Exit) -> Self {
+        Self { json: Box::new(String::new), show: Box::new(|_| {}), exit }
+    }
+}
+
 /// Where a command prints, and how.
 #[derive(Debug, Clone, Copy)]
 #[allow(clippy::struct_excessive_bools)] // four independent facts about one terminal
@@ -100,6 +108,12 @@ impl Output {
         let mut page = Page::new(self.look);
         (report.show)(&mut page);
         to_stdout(&page.into_text())
+    }
+
+    /// Prints one of many answers as soon as it is there: with `--json` one value a line. False where standard output is
+    /// gone.
+    pub fn one<A: Answer + Serialize + 'static>(&self, answer: A) -> bool {
+        self.report(&Report::of(answer))
     }
 
     /// Prints a failure: with `--json` as the one JSON value on standard output, else as a pair on standard error.

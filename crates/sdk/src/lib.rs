@@ -16,6 +16,7 @@ mod files;
 pub mod hashes_form;
 pub mod keys;
 pub mod mailbox;
+pub mod news;
 pub mod progress;
 pub mod receipts;
 pub mod sender;

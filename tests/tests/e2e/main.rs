@@ -18,3 +18,4 @@ mod recovery_kit;
 mod rollback;
 mod secrecy;
 mod sending;
+mod watching;

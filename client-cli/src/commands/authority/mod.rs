@@ -1,6 +1,7 @@
 //! What an authority does: request admission, send, follow what became of it.
 
 pub mod compose;
+pub mod events;
 pub mod init;
 pub mod open;
 pub mod receipts;

@@ -35,7 +35,7 @@ struct Inbox {
 /// One message in the list.
 #[derive(Debug, Serialize)]
 #[allow(clippy::struct_excessive_bools)] // the documented fields of one message
-struct Item {
+pub struct Item {
     message_id: String,
     sender: String,
     authority_id: Option<String>,
@@ -86,7 +86,7 @@ impl Inbox {
 }
 
 impl Item {
-    fn of(entry: &Entry, law: &Law) -> Self {
+    pub fn of(entry: &Entry, law: &Law) -> Self {
         let date = law.of(entry.regime, &entry.stages, &entry.ags).and_then(|legal| legal.deemed_served);
         let time = |ms: u64| Timestamp(ms).to_rfc3339();
         Self {
@@ -160,6 +160,13 @@ impl Item {
         .into_iter()
         .flatten()
         .collect()
+    }
+}
+
+/// Alone, as it arrives.
+impl Answer for Item {
+    fn show(&self, page: &mut Page) {
+        Self::show(self, page);
     }
 }
 

@@ -16,3 +16,4 @@ pub mod raw;
 pub mod read;
 pub mod receipt_save;
 pub mod sync;
+pub mod watch;

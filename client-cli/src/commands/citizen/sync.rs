@@ -170,6 +170,13 @@ fn entry_of(message: &ReceivedMessage) -> Entry {
     entry
 }
 
+impl Synced {
+    /// True where the service gave out something else than it had accepted.
+    pub fn is_service_at_fault(&self) -> bool {
+        self.service_fault
+    }
+}
+
 impl Answer for Synced {
     fn show(&self, page: &mut Page) {
         page.line(&t!("sync-done", new = self.new));

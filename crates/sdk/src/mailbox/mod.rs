@@ -15,6 +15,7 @@ mod sync;
 #[cfg(test)]
 mod tests;
 mod verify;
+mod watch;
 
 pub use attachment::SavedAttachment;
 pub use page::{
@@ -23,6 +24,7 @@ pub use page::{
 pub use read::{OpenedMessage, ReadLetter};
 pub use record::{MessageRecord, SenderInfo};
 pub use register::{NewMailbox, Registered, Registration, StoredWrap, create_mailbox, register};
+pub use watch::MailboxNews;
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};

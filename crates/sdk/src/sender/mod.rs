@@ -6,6 +6,7 @@
 mod afterwards;
 mod batch;
 mod deliver;
+mod events;
 mod message;
 mod outbox;
 mod prepare;
@@ -15,6 +16,7 @@ mod upload;
 
 pub use afterwards::{SentMessage, Withdrawn};
 pub use deliver::Sent;
+pub use events::{DeliveryEvent, DeliveryEvents, DeliveryNews};
 pub use message::{FileToSend, NewMessage};
 pub use outbox::{OutboxAttachment, OutboxEntry};
 
