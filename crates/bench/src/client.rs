@@ -133,7 +133,7 @@ async fn fill(world: &Arc<World>, server: &Server, mailbox: &Chain, count: usize
     load::run("fill", 64, count, move |caller, index| {
         let (world, letters, channel) =
             (Arc::clone(&world), Arc::clone(&letters), channels[caller % channels.len()].clone());
-        async move { scenarios::deliver(&world, &letters[index], channel).await.map(|_| ()) }
+        async move { scenarios::deliver(&world, &letters[index], channel).await.map(drop) }
     })
     .await?;
     Ok(())

@@ -43,5 +43,11 @@ where
     }
     #[allow(clippy::cast_precision_loss)] // far below 2^52
     let per_second = samples.len() as f64 / begin.elapsed().as_secs_f64();
-    Ok(Figure { name: name.to_owned(), per_second, latency: Latency::of(samples), server_cores: None })
+    Ok(Figure {
+        name: name.to_owned(),
+        per_second,
+        latency: Latency::of(samples),
+        server_cores: None,
+        verified: 0,
+    })
 }

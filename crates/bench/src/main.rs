@@ -79,27 +79,36 @@ async fn measure(options: &Options, folder: &Path) -> Result<Report> {
 
     say(&format!("Registering {} authorities and {} citizens …", options.senders, options.recipients));
     let world = Arc::new(World::register(&data, &server.url(), options.senders, options.recipients).await?);
-    say(&format!("Sealing {} letters …", options.messages));
-    let letters = Arc::new(world.preseal(options.messages)?);
+    let plan = scenarios::Plan::of(options.messages);
+    say(&format!("Sealing {} letters …", plan.attached.end));
+    let letters = Arc::new(plan.preseal(&world)?);
     let size = prost::Message::encoded_len(&letters[0].submission);
 
     let bare = bare_limits(options, folder, &data, &world, size).await?;
     let before = folder_bytes(&data)?;
-    let run = scenarios::Run::new(Arc::clone(&world), Arc::clone(&letters), &server, options.callers)?;
+    let (delivered, callers) = (plan.attached.end, options.callers);
+    let run = scenarios::Run::new(Arc::clone(&world), Arc::clone(&letters), plan, &server, callers)?;
     let mut figures = Vec::new();
-    for scenario in scenarios::ALL {
-        let figure = run.measure(scenario, &server).await?;
+    let mut tell = |figure: Figure| {
         say(&figure.line());
         figures.push(figure);
-    }
+    };
+    tell(run.deliver(&server).await?);
     let grown = folder_bytes(&data)?.saturating_sub(before);
+    tell(run.deliver_alone(&server).await?);
+    tell(run.deliver_batch(&server).await?);
+    tell(run.deliver_attached(&server).await?);
+    tell(run.first_read(&server).await?);
+    tell(run.read_again(&server).await?);
+    tell(run.sync(&server).await?);
+    tell(run.mixed(&server).await?);
     let peak = server.peak_kib();
     let client = match options.inbox {
         0 => Vec::new(),
         count => client::measure(&world, &data, folder, &server, count).await?,
     };
     server.stop()?;
-    let audited = audit(data_text, options.messages + options.inbox)?;
+    let audited = audit(data_text, delivered + options.inbox)?;
     Ok(Report {
         file_system: limits::disk::file_system(folder),
         processors: std::thread::available_parallelism().map_or(1, usize::from),

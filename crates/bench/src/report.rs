@@ -22,9 +22,17 @@ pub struct Figure {
     /// Latencies in milliseconds, where calls were timed one by one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency: Option<Latency>,
-    /// CPU seconds of server and generator per wall second, where measured.
+    /// CPU seconds of the server per wall second, where measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server_cores: Option<f64>,
+    /// Receipts that were verified after the measurement.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub verified: usize,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+fn is_zero(value: &usize) -> bool {
+    *value == 0
 }
 
 /// Latencies in milliseconds.
@@ -56,14 +64,17 @@ impl Latency {
 impl Figure {
     /// A bare limit, without latencies.
     pub fn limit(name: impl Into<String>, per_second: f64) -> Self {
-        Self { name: name.into(), per_second, latency: None, server_cores: None }
+        Self { name: name.into(), per_second, latency: None, server_cores: None, verified: 0 }
     }
 
     /// One line of the table.
     pub fn line(&self) -> String {
         let rate = format!("{:<44} {:>10.0}/s", self.name, self.per_second);
         match self.latency {
-            Some(latency) => format!("{rate}  p50 {:>7.2}  p99 {:>7.2} ms", latency.p50_ms, latency.p99_ms),
+            Some(Latency { p50_ms, p99_ms, p999_ms }) => {
+                let cores = self.server_cores.map(|cores| format!("  {cores:.2} cores")).unwrap_or_default();
+                format!("{rate}  p50 {p50_ms:>7.2}  p99 {p99_ms:>7.2}  p99.9 {p999_ms:>7.2} ms{cores}")
+            }
             None => rate,
         }
     }

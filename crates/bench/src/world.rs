@@ -12,13 +12,15 @@ use postfach_domain::card::ServiceCard;
 use postfach_domain::chain::{Chain, GenesisParts, make_genesis};
 use postfach_domain::code::ActivationCode;
 use postfach_domain::format::{self, TrustLevel as WireTrustLevel};
+use postfach_domain::hash::Digest;
 use postfach_domain::head::RecipientHead;
-use postfach_domain::id::{MessageId, Origin, Party};
+use postfach_domain::id::{AttachmentId, MessageId, Origin, Party};
 use postfach_domain::outer::Outer;
 use postfach_domain::sign::SecretKey;
 use postfach_domain::terms::{LegalRegime, TrustLevel};
 use postfach_domain::time::Timestamp;
-use postfach_envelope::draft::Draft;
+use postfach_envelope::attachment::seal_attachment;
+use postfach_envelope::draft::{Draft, DraftAttachment};
 use postfach_envelope::hybrid::HybridIdentity;
 use postfach_envelope::seal::{Recipients, seal_message};
 use postfach_envelope::sealed::BodyType;
@@ -82,6 +84,18 @@ pub struct Letter {
     pub message_id: MessageId,
     /// What goes over the wire.
     pub submission: Submission,
+    /// What is uploaded before.
+    pub attachment: Option<Attachment>,
+}
+
+/// A sealed attachment of one segment.
+pub struct Attachment {
+    /// Its id.
+    pub id: AttachmentId,
+    /// Root over its one segment.
+    pub root: Digest,
+    /// What is uploaded.
+    pub ciphertext: Bytes,
 }
 
 /// Everything of a run.
@@ -172,17 +186,17 @@ impl World {
         Ok(world)
     }
 
-    /// Seals `count` letters, senders and readers in turn.
-    pub fn preseal(&self, count: usize) -> Result<Vec<Letter>> {
+    /// Seals `count` letters, senders and readers in turn, each with an attachment of so many bytes, or without.
+    pub fn preseal(&self, count: usize, attachment: usize) -> Result<Vec<Letter>> {
         Self::seal_on_all_processors(count, |index, at| {
             let reader = index % self.readers.len();
-            Ok(Letter { reader, ..self.seal(index, at, &self.readers[reader].chain)? })
+            Ok(Letter { reader, ..self.seal(index, at, &self.readers[reader].chain, attachment)? })
         })
     }
 
     /// Seals `count` letters to one mailbox that is not of this world, senders in turn.
     pub fn preseal_to(&self, mailbox: &Chain, count: usize) -> Result<Vec<Letter>> {
-        Self::seal_on_all_processors(count, |index, at| self.seal(index, at, mailbox))
+        Self::seal_on_all_processors(count, |index, at| self.seal(index, at, mailbox, 0))
     }
 
     fn seal_on_all_processors(
@@ -206,7 +220,7 @@ impl World {
         Ok(letters)
     }
 
-    fn seal(&self, index: usize, at: Timestamp, mailbox: &Chain) -> Result<Letter> {
+    fn seal(&self, index: usize, at: Timestamp, mailbox: &Chain, attachment: usize) -> Result<Letter> {
         let sender_index = index % self.senders.len();
         let sender = &self.senders[sender_index];
         let mut random = [0; 10];
@@ -236,6 +250,7 @@ impl World {
             body_type: BodyType::TextPlain,
             ..Draft::default()
         };
+        let (attachment, draft) = attach(draft, attachment)?;
         let recipient = postfach_envelope::hybrid::HybridRecipient::from_bytes(&generation.recipient)?;
         let recipients = Recipients { mailbox: &recipient, sender_copy: None };
         let sealed = seal_message(outer, &draft, &sender.key, recipients)?;
@@ -246,8 +261,24 @@ impl World {
             signature: Some(sealed.submission_signature),
             sender_copy: Bytes::new(),
         };
-        Ok(Letter { sender: sender_index, reader: 0, message_id, submission })
+        Ok(Letter { sender: sender_index, reader: 0, message_id, submission, attachment })
     }
+}
+
+/// Seals random bytes as the draft's attachment.
+fn attach(mut draft: Draft, bytes: usize) -> Result<(Option<Attachment>, Draft)> {
+    if bytes == 0 {
+        return Ok((None, draft));
+    }
+    let (mut content, mut id, mut ciphertext) = (vec![0; bytes], [0; 16], Vec::new());
+    OsRng.fill_bytes(&mut content);
+    OsRng.fill_bytes(&mut id);
+    let id = AttachmentId(id);
+    let sealed = seal_attachment(id, bytes as u64, content.as_slice(), &mut ciphertext, &mut OsRng)?;
+    let attachment = Attachment { id, root: sealed.ct_root, ciphertext: ciphertext.into() };
+    let (name, media_type) = ("Bescheid.pdf".to_owned(), "application/pdf".to_owned());
+    draft.attachments = vec![DraftAttachment { name, media_type, sealed }];
+    Ok((Some(attachment), draft))
 }
 
 async fn add_sender(
