@@ -3,11 +3,13 @@
 
 #![allow(clippy::unwrap_used, clippy::unused_self, missing_docs)]
 
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
 use postfach_domain::act::{Act, ActType, ConsentScope, MessageRef};
 use postfach_domain::authority::AuthorityCert;
+use postfach_domain::card::ServiceCard;
 use postfach_domain::chain::{AGE_RECIPIENT_LEN, Chain, GenesisParts, make_genesis};
 use postfach_domain::code::ActivationCode;
 use postfach_domain::event::{Event, EventType};
@@ -24,17 +26,22 @@ use postfach_ledger::checkpoint::{Checkpoint, LogKeys};
 use postfach_ledger::hash::Hash;
 use postfach_ledger::leaf::EvidenceLeaf;
 use postfach_ledger::proof::verify_inclusion;
+use postfach_ledger::tree::TreeEdge;
 use postfach_ledger::vkey::LogSigner;
 use postfach_ledger::witness::WitnessPolicy;
 use rand::rngs::StdRng;
 use rand::{Rng as _, RngCore as _, SeedableRng as _};
 
 use crate::app::{App, Caller, Deployment, Logged, OpenError, Register, RegisterAuthority, Submission, Wrap};
+use crate::audit::verify::{Options, verify};
 use crate::blobs::LocalBlobs;
+use crate::blobs::faulty::FaultyBlobs;
 use crate::clock::ManualClock;
+use crate::deployment::folder::Folder;
 use crate::evidence::{Checkpoints, LogName, LoggedEvent};
 use crate::storage::faulty::FaultyStore;
-use crate::storage::{SqliteStore, Store};
+use crate::storage::sql::{events, logs};
+use crate::storage::{Ask, SqliteStore, Store};
 
 pub const ORIGIN: &str = "post.example";
 pub const START: Timestamp = Timestamp(1_795_000_000_000);
@@ -55,6 +62,23 @@ pub fn log_keys(log: LogName) -> LogKeys {
     LogKeys::new(signer(log).verifier().clone(), Vec::new()).unwrap()
 }
 
+/// The card that an audit reads the keys from.
+fn card() -> String {
+    let vkey = |log| signer(log).verifier().vkey();
+    let card = ServiceCard {
+        version: 1,
+        origin: ORIGIN.parse().unwrap(),
+        server_url: format!("https://{ORIGIN}"),
+        tls_root: None,
+        registrar: registrar().public(),
+        keys_log: vkey(LogName::Keys),
+        evidence_log: vkey(LogName::Evidence),
+        former_logs: Vec::new(),
+        witness_policy: postfach_domain::card::WitnessPolicy { witnesses: Vec::new(), quorum: 0 },
+    };
+    card.sign(&registrar()).unwrap().text
+}
+
 /// A running deployment in a temporary folder.
 pub struct World {
     pub folder: tempfile::TempDir,
@@ -68,7 +92,7 @@ pub async fn open(
     folder: &Path,
     clock: &Arc<ManualClock>,
 ) -> Result<(Arc<App>, Arc<FaultyStore>), OpenError> {
-    let sqlite = SqliteStore::open(&folder.join("postfach.sqlite"), 2).await?;
+    let sqlite = SqliteStore::open(&folder.join("postfach.db"), 2).await?;
     let store = Arc::new(FaultyStore::new(Arc::new(sqlite)));
     let deployment = Deployment {
         origin: ORIGIN.parse().unwrap(),
@@ -78,6 +102,7 @@ pub async fn open(
         checkpoints: folder.join("checkpoints"),
     };
     let blobs = Arc::new(LocalBlobs::open(&folder.join("blobs")).unwrap());
+    let blobs = Arc::new(FaultyBlobs::new(blobs, store.plan()));
     let chance = Box::new(StdRng::seed_from_u64(1));
     let app = App::open(deployment, store.clone(), blobs, clock.clone(), chance).await?;
     Ok((Arc::new(app), store))
@@ -87,6 +112,7 @@ impl World {
     pub async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::at(START));
+        fs::write(folder.path().join("service-card.toml"), card()).unwrap();
         let (app, store) = open(folder.path(), &clock).await.unwrap();
         Self { folder, app, clock, store, rng: std::sync::Mutex::new(StdRng::seed_from_u64(2)) }
     }
@@ -97,6 +123,15 @@ impl World {
         let (app, store) = open(self.folder.path(), &self.clock).await.unwrap();
         (self.app, self.store) = (app, store);
         self
+    }
+
+    /// The whole audit, beside the running server.
+    pub async fn audit(&self, quick: bool) {
+        let options = Options { quick, blobs: true, ..Options::default() };
+        let audited = verify(&Folder::at(self.folder.path()), &options).await;
+        if let Err(failure) = audited {
+            panic!("the audit fails: {failure:?}");
+        }
     }
 
     pub fn now(&self) -> Timestamp {
@@ -365,4 +400,45 @@ pub fn size(world: &World, log: LogName) -> u64 {
 /// The store inside, for questions that the use cases do not ask.
 pub fn store(world: &World) -> &dyn Store {
     &*world.store
+}
+
+/// Everything that hangs together is together: leaves, tiles, roots, chains of events, counters of pairs.
+pub async fn check_whole(world: &World) -> Vec<Event> {
+    let mut query = Ask(store(world));
+    let heads = logs::read_heads(&mut query).await.unwrap().unwrap();
+    let rows = events::range(&mut query, 0, u64::MAX, 100_000).await.unwrap();
+    assert_eq!(rows.len() as u64, heads.evidence.size);
+    let mut tree = TreeEdge::new();
+    let leaf = |row: &events::EventRow| {
+        postfach_ledger::leaf::EvidenceLeaf { commitment: row.commitment }.leaf_hash()
+    };
+    tree.append(rows.iter().map(leaf)).unwrap();
+    assert_eq!(tree.root(), heads.evidence.root);
+    let checkpoint = world.checkpoint(LogName::Evidence, &heads.evidence.checkpoint);
+    assert_eq!((checkpoint.size, checkpoint.root), (heads.evidence.size, heads.evidence.root));
+    let mut newest = std::collections::HashMap::new();
+    let mut pairs: std::collections::HashMap<_, u64> = std::collections::HashMap::new();
+    let mut parsed = Vec::new();
+    let gone = rows.iter().any(|row| row.event.is_none());
+    let mut last = 0;
+    for row in rows {
+        // An erased event leaves its commitment.
+        let Some(bytes) = &row.event else { continue };
+        let event = Event::parse(bytes).unwrap();
+        assert_eq!(event.commitment(&row.salt.unwrap()), row.commitment);
+        assert!(event.occurred_at.0 >= last);
+        last = event.occurred_at.0;
+        if let Some(id) = event.message_id {
+            let before = newest.insert(id, row.commitment).unwrap_or(Digest::ZERO);
+            // The one before an erasure is erased.
+            assert!(event.event_type == EventType::Erased || event.prev_commitment == before);
+        }
+        if event.event_type == EventType::Accepted {
+            let seq = pairs.entry((row.sender_no, row.recipient_no)).or_default();
+            assert!(event.pair_seq == *seq + 1 || (gone && event.pair_seq > *seq));
+            *seq = event.pair_seq;
+        }
+        parsed.push(event);
+    }
+    parsed
 }

@@ -158,9 +158,7 @@ impl Deployment {
     /// Cuts the power of a killed server: of everything since `disk` was loaded, only what was flushed is left.
     pub fn cut_power(&mut self, mut disk: Disk, cut: Cut<'_>) {
         assert!(self.server.is_none(), "kill it first");
-        let trace = self.shim().trace().to_owned();
-        disk.play(&self.data(), &fs::read(&trace).unwrap());
-        fs::remove_file(trace).unwrap();
+        self.shim().play(&mut disk);
         fs::remove_dir_all(self.data()).unwrap();
         disk.cut(cut, &self.data());
     }

@@ -1,11 +1,13 @@
 //! The disk that forgets (`tests/shim/disk.c`): compiled once, loaded below `postfachd`, and told to fail.
 
+use std::cell::Cell;
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use crate::disk::Disk;
 use crate::process::{binary, repository_root};
 
 /// The library, compiled by the C compiler that the build needs anyway.
@@ -56,7 +58,9 @@ pub mod errno {
 /// The shim over one folder: where its trace goes, and what it is told.
 pub struct Shim {
     folder: PathBuf,
-    trace: PathBuf,
+    aside: PathBuf,
+    /// Processes so far: each has a trace of its own, since the last record of a killed one may be cut.
+    traces: Cell<u32>,
     control: File,
     control_path: PathBuf,
     ignore_flushes: bool,
@@ -76,7 +80,8 @@ impl Shim {
         control.write_all_at(&[0; 56], 0).unwrap();
         let shim = Self {
             folder: folder.to_owned(),
-            trace: aside.join("shim.trace"),
+            aside: aside.to_owned(),
+            traces: Cell::new(0),
             control,
             control_path,
             ignore_flushes: false,
@@ -90,17 +95,28 @@ impl Shim {
         self.ignore_flushes = true;
     }
 
-    /// Where the trace is.
-    pub fn trace(&self) -> &Path {
-        &self.trace
+    fn trace(&self, number: u32) -> PathBuf {
+        self.aside.join(format!("shim.trace.{number}"))
     }
 
-    /// The environment that loads it.
+    /// Plays everything since the last time, and forgets it.
+    pub fn play(&self, disk: &mut Disk) {
+        for number in 0..self.traces.take() {
+            let path = self.trace(number);
+            // A process that was killed at once has none.
+            let Ok(trace) = fs::read(&path) else { continue };
+            disk.play(&self.folder, &trace);
+            fs::remove_file(path).unwrap();
+        }
+    }
+
+    /// The environment that loads it, for one process.
     pub fn environment(&self) -> Vec<(&'static str, PathBuf)> {
+        let number = self.traces.replace(self.traces.get() + 1);
         let mut environment = vec![
             ("LD_PRELOAD", library().to_owned()),
             ("POSTFACH_SHIM_FOLDER", self.folder.clone()),
-            ("POSTFACH_SHIM_TRACE", self.trace.clone()),
+            ("POSTFACH_SHIM_TRACE", self.trace(number)),
             ("POSTFACH_SHIM_CONTROL", self.control_path.clone()),
         ];
         if self.ignore_flushes {

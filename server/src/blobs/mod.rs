@@ -5,6 +5,8 @@ mod local;
 
 #[cfg(test)]
 mod contract;
+#[cfg(test)]
+pub mod faulty;
 
 use std::future::Future;
 use std::pin::Pin;

@@ -7,16 +7,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use postfach_domain::act::ActType;
-use postfach_domain::event::{Event, EventType};
-use postfach_domain::hash::Digest;
 use postfach_ledger::tree::TreeEdge;
 
 use crate::app::{AppError, Caller, Submission};
 use crate::evidence::LogName;
 use crate::storage::faulty::Fault;
-use crate::storage::sql::{events, logs, mailboxes};
+use crate::storage::sql::{logs, mailboxes};
 use crate::storage::{Ask, Store};
-use crate::testing::{self, World, message_ref, size};
+use crate::testing::{self, World, check_whole, message_ref, size};
 
 /// Delivers all at once; the answers in the same order.
 async fn at_once(world: &World, caller: &Caller, submissions: Vec<Submission>) -> Vec<Result<u64, AppError>> {
@@ -36,43 +34,6 @@ async fn at_once(world: &World, caller: &Caller, submissions: Vec<Submission>) -
         answers.push(answer.map(|logged| logged.event.unwrap().index));
     }
     answers
-}
-
-/// Everything that hangs together is together: leaves, tiles, roots, chains of events, counters of pairs.
-async fn check_whole(world: &World) -> Vec<Event> {
-    let mut query = Ask(testing::store(world));
-    let heads = logs::read_heads(&mut query).await.unwrap().unwrap();
-    let rows = events::range(&mut query, 0, u64::MAX, 100_000).await.unwrap();
-    assert_eq!(rows.len() as u64, heads.evidence.size);
-    let mut tree = TreeEdge::new();
-    let leaf = |row: &events::EventRow| {
-        postfach_ledger::leaf::EvidenceLeaf { commitment: row.commitment }.leaf_hash()
-    };
-    tree.append(rows.iter().map(leaf)).unwrap();
-    assert_eq!(tree.root(), heads.evidence.root);
-    let checkpoint = world.checkpoint(LogName::Evidence, &heads.evidence.checkpoint);
-    assert_eq!((checkpoint.size, checkpoint.root), (heads.evidence.size, heads.evidence.root));
-    let mut newest = std::collections::HashMap::new();
-    let mut pairs: std::collections::HashMap<_, u64> = std::collections::HashMap::new();
-    let mut parsed = Vec::new();
-    let mut last = 0;
-    for row in rows {
-        let event = Event::parse(row.event.as_ref().unwrap()).unwrap();
-        assert_eq!(event.commitment(&row.salt.unwrap()), row.commitment);
-        assert!(event.occurred_at.0 >= last);
-        last = event.occurred_at.0;
-        if let Some(id) = event.message_id {
-            let before = newest.insert(id, row.commitment).unwrap_or(Digest::ZERO);
-            assert_eq!(event.prev_commitment, before);
-        }
-        if event.event_type == EventType::Accepted {
-            let seq = pairs.entry((row.sender_no, row.recipient_no)).or_default();
-            *seq += 1;
-            assert_eq!(event.pair_seq, *seq);
-        }
-        parsed.push(event);
-    }
-    parsed
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -17,27 +17,58 @@ pub enum Fault {
     FailedButStored,
 }
 
-/// Counts the steps of writing transactions (begin, each statement, commit) and fails at one of them.
-#[derive(Debug, Default)]
-struct Plan {
-    /// Steps to go, and what happens then.
-    next: Option<(u64, Fault)>,
+/// Which steps count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Steps {
+    /// Those of writing transactions: begin, each statement, commit.
+    Writing,
+    /// These, questions outside of them, housekeeping, and everything that is asked of the blob store.
+    All,
 }
 
+/// A fault that is to come.
+#[derive(Debug)]
+struct Coming {
+    /// Steps to go.
+    left: u64,
+    fault: Fault,
+    steps: Steps,
+    /// Everything after it fails too, as on a disk that is gone.
+    lasting: bool,
+    happened: bool,
+}
+
+/// Counts steps, and fails at one of them.
+#[derive(Debug, Default)]
+pub struct Plan(Mutex<Option<Coming>>);
+
 impl Plan {
-    fn step(&mut self) -> Option<Fault> {
-        match &mut self.next {
-            Some((0, fault)) => {
-                let fault = *fault;
-                self.next = None;
-                Some(fault)
-            }
-            Some((left, _)) => {
-                *left -= 1;
-                None
-            }
-            None => None,
+    fn set(&self, coming: Option<Coming>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = coming;
+    }
+
+    /// What happens at this step.
+    fn step(&self, of: Steps) -> Option<Fault> {
+        let mut plan = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let coming = plan.as_mut().filter(|coming| coming.steps == Steps::All || of == Steps::Writing)?;
+        if coming.left > 0 {
+            coming.left -= 1;
+            return None;
         }
+        let fault = coming.fault;
+        if coming.lasting {
+            coming.happened = true;
+            // Nothing is stored any more once the disk is gone.
+            coming.fault = Fault::Failed;
+        } else {
+            *plan = None;
+        }
+        Some(fault)
+    }
+
+    /// A step of the blob store.
+    pub fn blob_step(&self) -> Option<Fault> {
+        self.step(Steps::All)
     }
 }
 
@@ -45,7 +76,7 @@ impl Plan {
 #[derive(Debug)]
 pub struct FaultyStore {
     inner: Arc<dyn Store>,
-    plan: Arc<Mutex<Plan>>,
+    plan: Arc<Plan>,
     gate: Arc<RwLock<()>>,
     /// Reads outside writing transactions.
     asked: AtomicU64,
@@ -53,10 +84,6 @@ pub struct FaultyStore {
 
 /// While it lives, commits are done and not reported.
 pub type Silence = OwnedRwLockWriteGuard<()>;
-
-fn step(plan: &Mutex<Plan>) -> Option<Fault> {
-    plan.lock().unwrap_or_else(PoisonError::into_inner).step()
-}
 
 fn broken() -> StoreError {
     StoreError::Unavailable("fault on purpose".into())
@@ -70,7 +97,29 @@ impl FaultyStore {
 
     /// Fails once, after so many steps of writing transactions.
     pub fn fail_after(&self, steps: u64, fault: Fault) {
-        self.plan.lock().unwrap_or_else(PoisonError::into_inner).next = Some((steps, fault));
+        self.plan.set(Some(Coming {
+            left: steps,
+            fault,
+            steps: Steps::Writing,
+            lasting: false,
+            happened: false,
+        }));
+    }
+
+    /// Fails after so many steps of any kind, of blobs too; once, or from there on until mended.
+    pub fn fail_any_after(&self, steps: u64, fault: Fault, lasting: bool) {
+        self.plan.set(Some(Coming { left: steps, fault, steps: Steps::All, lasting, happened: false }));
+    }
+
+    /// Nothing fails any more. Answers whether something did.
+    pub fn mend(&self) -> bool {
+        let mut plan = self.plan.0.lock().unwrap_or_else(PoisonError::into_inner);
+        plan.take().is_none_or(|coming| coming.happened)
+    }
+
+    /// What else is to fail by the same plan.
+    pub fn plan(&self) -> Arc<Plan> {
+        Arc::clone(&self.plan)
     }
 
     /// From now on commits are done and not reported: what they wrote can be read, and nobody was told of it.
@@ -85,17 +134,22 @@ impl FaultyStore {
 
     /// True while the planned fault has not happened.
     pub fn is_waiting(&self) -> bool {
-        self.plan.lock().unwrap_or_else(PoisonError::into_inner).next.is_some()
+        self.plan.0.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 }
 
 impl Store for FaultyStore {
     fn begin(&self) -> Work<'_, Box<dyn Tx>> {
         Box::pin(async move {
-            if step(&self.plan).is_some() {
+            let fault = self.plan.step(Steps::Writing);
+            if fault == Some(Fault::Failed) {
                 return Err(broken());
             }
             let inner = self.inner.begin().await?;
+            if fault.is_some() {
+                inner.rollback().await?;
+                return Err(broken());
+            }
             let (plan, gate) = (self.plan.clone(), self.gate.clone());
             Ok(Box::new(FaultyTx { inner, plan, gate }) as Box<dyn Tx>)
         })
@@ -103,12 +157,18 @@ impl Store for FaultyStore {
 
     fn snapshot(&self) -> Work<'_, Box<dyn Query>> {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        self.inner.snapshot()
+        match self.plan.step(Steps::All) {
+            None => self.inner.snapshot(),
+            Some(_) => Box::pin(async { Err(broken()) }),
+        }
     }
 
     fn ask(&self, sql: Sql, args: Vec<Value>) -> Work<'_, Vec<Row>> {
         self.asked.fetch_add(1, Ordering::Relaxed);
-        self.inner.ask(sql, args)
+        match self.plan.step(Steps::All) {
+            None => self.inner.ask(sql, args),
+            Some(_) => Box::pin(async { Err(broken()) }),
+        }
     }
 
     fn marks(&self) -> Marks {
@@ -116,7 +176,16 @@ impl Store for FaultyStore {
     }
 
     fn tidy(&self, thorough: bool) -> Work<'_, ()> {
-        self.inner.tidy(thorough)
+        // What runs every second by itself does not count: the number of a step would be chance.
+        let fault = if thorough { self.plan.step(Steps::All) } else { None };
+        match fault {
+            None => self.inner.tidy(thorough),
+            Some(Fault::Failed) => Box::pin(async { Err(broken()) }),
+            Some(Fault::FailedButStored) => Box::pin(async move {
+                self.inner.tidy(thorough).await?;
+                Err(broken())
+            }),
+        }
     }
 
     fn close(&self) -> Work<'_, ()> {
@@ -126,16 +195,16 @@ impl Store for FaultyStore {
 
 struct FaultyTx {
     inner: Box<dyn Tx>,
-    plan: Arc<Mutex<Plan>>,
+    plan: Arc<Plan>,
     gate: Arc<RwLock<()>>,
 }
 
 impl Query for FaultyTx {
     fn fetch(&mut self, sql: Sql, args: Vec<Value>) -> Work<'_, Vec<Row>> {
-        if step(&self.plan).is_some() {
-            return Box::pin(async { Err(broken()) });
+        match self.plan.step(Steps::Writing) {
+            None => self.inner.fetch(sql, args),
+            Some(_) => Box::pin(async { Err(broken()) }),
         }
-        self.inner.fetch(sql, args)
     }
 
     fn marks(&self) -> Marks {
@@ -145,14 +214,18 @@ impl Query for FaultyTx {
 
 impl Tx for FaultyTx {
     fn execute(&mut self, sql: Sql, args: Vec<Value>) -> Work<'_, u64> {
-        if step(&self.plan).is_some() {
-            return Box::pin(async { Err(broken()) });
+        match self.plan.step(Steps::Writing) {
+            None => self.inner.execute(sql, args),
+            Some(Fault::Failed) => Box::pin(async { Err(broken()) }),
+            Some(Fault::FailedButStored) => Box::pin(async move {
+                self.inner.execute(sql, args).await?;
+                Err(broken())
+            }),
         }
-        self.inner.execute(sql, args)
     }
 
     fn commit(self: Box<Self>) -> Work<'static, ()> {
-        match step(&self.plan) {
+        match self.plan.step(Steps::Writing) {
             None => Box::pin(async move {
                 let committed = self.inner.commit().await;
                 drop(self.gate.read().await);

@@ -207,7 +207,7 @@ async fn an_old_copy_of_the_database_is_refused() {
     let (amt, anna) = (world.authority("amt").await, world.citizen().await);
     let world = world.restart().await;
     world.app.close().await;
-    let (database, copy) = (world.folder.path().join("postfach.sqlite"), world.folder.path().join("copy"));
+    let (database, copy) = (world.folder.path().join("postfach.db"), world.folder.path().join("copy"));
     std::fs::copy(&database, &copy).unwrap();
     let (app, _) = testing::open(world.folder.path(), &world.clock).await.unwrap();
     let world = World { app, ..world };

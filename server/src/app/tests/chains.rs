@@ -12,7 +12,7 @@ use crate::app::{AppError, Caller, ChainAnswer, Wrap};
 use crate::evidence::LogName;
 use crate::testing::{Mailbox, ORIGIN, World, log_keys, message_ref};
 
-fn add_device(world: &World, mailbox: &Mailbox, key: &SecretKey) -> Signed {
+pub(super) fn add_device(world: &World, mailbox: &Mailbox, key: &SecretKey) -> Signed {
     let device = Device::new(key.public(), world.bytes(AGE_RECIPIENT_LEN), Vec::new());
     let (origin, genesis) = (ORIGIN.parse().unwrap(), mailbox.chain.genesis_hash());
     let reverse = reverse_sign(key, &origin, genesis.as_bytes(), &mailbox.device.key_id(), &device.encode());
@@ -20,7 +20,7 @@ fn add_device(world: &World, mailbox: &Mailbox, key: &SecretKey) -> Signed {
         .add_device(&device, &reverse)
 }
 
-fn wraps(chain: &Chain) -> Vec<Wrap> {
+pub(super) fn wraps(chain: &Chain) -> Vec<Wrap> {
     chain.wrap_members().map(|m| Wrap { member: m.key_id, sealed: vec![2; 400] }).collect()
 }
 

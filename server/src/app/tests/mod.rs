@@ -6,6 +6,7 @@ mod administer;
 mod chains;
 mod deliver;
 mod deliver_batch;
+mod faults;
 mod gap;
 mod read;
 mod register;

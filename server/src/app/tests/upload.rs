@@ -92,7 +92,7 @@ async fn an_attachment_is_read_after_the_hand_over_only() {
     assert!(matches!(world.app.read_segments(&other.caller(), id, ID).await, Err(AppError::NotFound)));
 }
 
-fn files(world: &World) -> usize {
+pub(super) fn files(world: &World) -> usize {
     fn count(folder: &std::path::Path) -> usize {
         let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         entries.map(|path| if path.is_dir() { count(&path) } else { 1 }).sum()

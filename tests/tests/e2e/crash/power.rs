@@ -114,7 +114,7 @@ fn a_new_deployment_outlives_a_power_cut() {
     let mut init = command("postfachd");
     let init = init.args(words).args(["--listen", "127.0.0.1:0"]).envs(shim.environment());
     assert!(init.stdout(Stdio::null()).status().unwrap().success());
-    disk.play(&live, &std::fs::read(shim.trace()).unwrap());
+    shim.play(&mut disk);
     disk.cut(Cut::Worst, &after);
     let data = after.join("data");
     let server = postfach_tests::Server::start(&data);
