@@ -1,6 +1,7 @@
 //! Sealing one attachment while it streams from its source to a spool file.
 
 use std::io::{self, Read, Write};
+use std::sync::mpsc::{SyncSender, sync_channel};
 
 use age::Encryptor;
 use postfach_domain::hash::Digest;
@@ -71,13 +72,13 @@ pub struct SealedAttachment {
     pub identity: HybridIdentity,
 }
 
-/// Seals `plain_len` bytes of `source` into `spool`. Memory is one segment, whatever the length. The spool is
-/// flushed, not synced: that is the owner's business.
+/// Seals `plain_len` bytes of `source` into `spool`. Memory is one segment and a few blocks, whatever the length. The spool
+/// is flushed, not synced: that is the owner's business. One thread encrypts, another one hashes and writes.
 pub fn seal_attachment(
     id: AttachmentId,
     plain_len: u64,
     source: impl Read,
-    spool: impl Write,
+    spool: impl Write + Send,
     rng: &mut (impl CryptoRng + RngCore),
 ) -> Result<SealedAttachment, AttachmentSealError> {
     let limit = limits::ATTACHMENT_LEN;
@@ -90,14 +91,77 @@ pub fn seal_attachment(
     let encryptor = Encryptor::with_recipients(std::iter::once(one))
         .map_err(|e| crate::age_file::AgeSealError(e.to_string()))?;
     let segments = SegmentWriter::new(id, spool);
-    let mut writer = encryptor.wrap_output(segments).map_err(AttachmentSealError::Write)?;
-
-    let plain_sha256 = copy_exactly(plain_len, source, &mut writer)?;
-    write_zeros(padded_len(plain_len, PADDING_FLOOR) - plain_len, &mut writer)
-        .map_err(AttachmentSealError::Write)?;
-    let (ct_len, leaves, ct_root) =
-        writer.finish().and_then(SegmentWriter::finish).map_err(AttachmentSealError::Write)?;
+    let (plain_sha256, written) = beside(segments, |blocks| {
+        let mut writer = encryptor.wrap_output(blocks).map_err(AttachmentSealError::Write)?;
+        let plain_sha256 = copy_exactly(plain_len, source, &mut writer)?;
+        write_zeros(padded_len(plain_len, PADDING_FLOOR) - plain_len, &mut writer)
+            .and_then(|()| writer.finish()?.flush())
+            .map_err(AttachmentSealError::Write)?;
+        Ok(plain_sha256)
+    })?;
+    let (ct_len, leaves, ct_root) = written;
     Ok(SealedAttachment { id, plain_len, plain_sha256, ct_len, leaves, ct_root, identity })
+}
+
+/// Length, leaves and root of what was written.
+type Written = (u64, Vec<Digest>, Digest);
+
+/// Lets `make` write into blocks that another thread hashes and passes on. What failed there counts before what follows
+/// from it here.
+fn beside<T>(
+    mut segments: SegmentWriter<impl Write + Send>,
+    make: impl FnOnce(Blocks) -> Result<T, AttachmentSealError>,
+) -> Result<(T, Written), AttachmentSealError> {
+    let (sender, blocks) = sync_channel::<Vec<u8>>(WAITING);
+    std::thread::scope(|scope| {
+        let writing = scope.spawn(move || {
+            for block in blocks {
+                segments.write_all(&block)?;
+            }
+            segments.finish()
+        });
+        let made = make(Blocks { sender, block: Vec::with_capacity(BLOCK) });
+        let written = match writing.join() {
+            Ok(written) => written.map_err(AttachmentSealError::Write),
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        match (made, written) {
+            (Ok(made), Ok(written)) => Ok((made, written)),
+            (_, Err(failed)) | (Err(failed), _) => Err(failed),
+        }
+    })
+}
+
+/// Bytes that change threads at once, and how many such blocks wait.
+const BLOCK: usize = 256 * 1024;
+const WAITING: usize = 4;
+
+/// Collects what is written and hands it over in blocks.
+struct Blocks {
+    sender: SyncSender<Vec<u8>>,
+    block: Vec<u8>,
+}
+
+impl Blocks {
+    fn hand_over(&mut self) -> io::Result<()> {
+        let block = std::mem::replace(&mut self.block, Vec::with_capacity(BLOCK));
+        self.sender.send(block).map_err(|_| io::ErrorKind::BrokenPipe.into())
+    }
+}
+
+impl Write for Blocks {
+    /// Takes everything, always: `age` writes its header in a way that takes a short write for a full buffer.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.block.extend_from_slice(bytes);
+        if self.block.len() >= BLOCK {
+            self.hand_over()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.block.is_empty() { Ok(()) } else { self.hand_over() }
+    }
 }
 
 /// Copies exactly `len` bytes, hashing them; the source must end there.
@@ -159,7 +223,7 @@ impl<W: Write> SegmentWriter<W> {
         self.segment.clear();
     }
 
-    fn finish(mut self) -> io::Result<(u64, Vec<Digest>, Digest)> {
+    fn finish(mut self) -> io::Result<Written> {
         if !self.segment.is_empty() {
             self.close_segment();
         }
@@ -169,7 +233,6 @@ impl<W: Write> SegmentWriter<W> {
 }
 
 impl<W: Write> Write for SegmentWriter<W> {
-    /// Takes everything, always: `age` writes its header in a way that takes a short write for a full buffer.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.inner.write_all(bytes)?;
         let mut rest = bytes;

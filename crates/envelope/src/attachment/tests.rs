@@ -267,7 +267,7 @@ struct Count(u64);
 
 impl Write for Count {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        assert!(buf.len() <= 66_000, "{} bytes at once", buf.len());
+        assert!(buf.len() <= 512 * 1024, "{} bytes at once", buf.len());
         self.0 += buf.len() as u64;
         Ok(buf.len())
     }

@@ -141,16 +141,22 @@ impl Job {
                     .await
             })
             .await?;
-        if usize::try_from(index).ok().and_then(|i| self.leaves.get(i)).map(|leaf| leaf.as_bytes().as_slice())
-            != Some(answer.leaf.as_slice())
-        {
+        if self.leaf(index).map(|leaf| leaf.as_bytes().as_slice()) != Some(answer.leaf.as_slice()) {
+            // Ours changed on the disk, or the server's is another one.
+            let job = self.clone();
+            blocking(move |_| job.check(index, len)).await?;
             return Err(Error::answer("the server stored another segment than was sent"));
         }
         self.report.add(len as u64);
         Ok(())
     }
 
-    /// Reads a segment from the spool and makes sure that it is still the one that was sealed.
+    /// The hash of a segment as it was sealed.
+    fn leaf(&self, index: u64) -> Option<&Digest> {
+        usize::try_from(index).ok().and_then(|i| self.leaves.get(i))
+    }
+
+    /// Reads a segment from the spool.
     fn read(&self, index: u64, len: usize) -> Result<Vec<u8>, Error> {
         let read = || {
             let mut file = File::open(&self.path)?;
@@ -159,10 +165,14 @@ impl Job {
             file.read_exact(&mut data)?;
             Ok(data)
         };
-        let data = read().map_err(|e| Error::local(self.path.display().to_string(), e))?;
-        let leaf = segment_leaf(&self.id, index, &data);
-        if usize::try_from(index).ok().and_then(|i| self.leaves.get(i)) == Some(&leaf) {
-            return Ok(data);
+        read().map_err(|e| Error::local(self.path.display().to_string(), e))
+    }
+
+    /// Makes sure that a segment in the spool is still the one that was sealed.
+    fn check(&self, index: u64, len: usize) -> Result<(), Error> {
+        let leaf = segment_leaf(&self.id, index, &self.read(index, len)?);
+        if self.leaf(index) == Some(&leaf) {
+            return Ok(());
         }
         let reason = format!("segment {index} of {} changed", self.path.display());
         Err(Error::Damaged { what: "spool file", reason })
