@@ -1,8 +1,6 @@
 //! How a client follows a log (docs/spec, section 5): what a checkpoint that it meets means beside the largest one it
 //! knows, and whether an event is back-dated. Keeping checkpoints and asking for proofs is the client's business.
 
-use postfach_domain::time::Timestamp;
-
 use crate::checkpoint::Checkpoint;
 use crate::hash::Hash;
 use crate::proof::{ProofError, verify_consistency};
@@ -68,70 +66,70 @@ pub fn link(one: &Checkpoint, other: &Checkpoint, proof: &[Hash]) -> Result<(), 
     verify_consistency(old.size, new.size, proof, &old.root, &new.root)
 }
 
-/// What a client saw: when the log had `size` leaves, one of them had happened at `occurred_at`.
+/// What a client saw: when the log had `size` leaves, something that only grows along the log stood at `least`: the time
+/// of an event under it, or the size of the log of keys beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TimeMark {
+pub struct Floor {
     /// A verified tree size.
     pub size: u64,
-    /// Latest `occurred_at` of the events verified under it.
-    pub occurred_at: Timestamp,
+    /// No event at or beyond that size may claim less.
+    pub least: u64,
 }
 
-/// Marks that a client keeps to notice back-dated events, oldest first: sizes and times both grow. Where they become too
-/// many, the one goes without which the fewest claims would pass: long ago they grow sparse and never end.
+/// Floors that a client keeps to notice events that claim to be older than they are, oldest first: sizes and values both
+/// grow. Where they become too many, the one goes without which the fewest claims would pass: long ago they grow sparse and
+/// never end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TimeMarks(Vec<TimeMark>);
+pub struct Floors(Vec<Floor>);
 
-impl TimeMarks {
-    /// Marks kept.
+impl Floors {
+    /// Floors kept.
     pub const LIMIT: usize = 64;
 
-    /// Restores kept marks, in any order.
-    pub fn restore(marks: impl IntoIterator<Item = TimeMark>) -> Self {
+    /// Restores kept floors, in any order.
+    pub fn restore(floors: impl IntoIterator<Item = Floor>) -> Self {
         let mut all = Self::default();
-        for mark in marks {
-            all.add(mark);
+        for floor in floors {
+            all.add(floor);
         }
         all
     }
 
-    /// The marks to keep.
-    pub fn as_slice(&self) -> &[TimeMark] {
+    /// The floors to keep.
+    pub fn as_slice(&self) -> &[Floor] {
         &self.0
     }
 
-    /// Remembers that under `mark.size` leaves an event of `mark.occurred_at` was verified.
-    pub fn add(&mut self, mark: TimeMark) {
-        let implied =
-            |by: &TimeMark, mark: &TimeMark| by.size <= mark.size && by.occurred_at >= mark.occurred_at;
-        if self.0.iter().any(|known| implied(known, &mark)) {
+    /// Remembers a floor.
+    pub fn add(&mut self, floor: Floor) {
+        let implied = |by: &Floor, floor: &Floor| by.size <= floor.size && by.least >= floor.least;
+        if self.0.iter().any(|known| implied(known, &floor)) {
             return;
         }
-        self.0.retain(|known| !implied(&mark, known));
-        let place = self.0.partition_point(|known| known.size < mark.size);
-        self.0.insert(place, mark);
+        self.0.retain(|known| !implied(&floor, known));
+        let place = self.0.partition_point(|known| known.size < floor.size);
+        self.0.insert(place, floor);
         if self.0.len() > Self::LIMIT {
             self.drop_least();
         }
     }
 
-    /// Drops the mark whose neighbours say nearly the same. Without it, events between its size and the next one's could
-    /// claim times between the one before's and its own.
+    /// Drops the floor whose neighbours say nearly the same. Without it, events between its size and the next one's could
+    /// claim values between the one before's and its own.
     fn drop_least(&mut self) {
         let open_to = |at: usize| {
-            let before = at.checked_sub(1).map_or(0, |before| self.0[before].occurred_at.0);
+            let before = at.checked_sub(1).map_or(0, |before| self.0[before].least);
             let after = self.0.get(at + 1).map_or(u64::MAX, |next| next.size);
-            u128::from(after - self.0[at].size) * u128::from(self.0[at].occurred_at.0 - before)
+            u128::from(after - self.0[at].size) * u128::from(self.0[at].least - before)
         };
         if let Some(least) = (0..self.0.len()).min_by_key(|at| open_to(*at)) {
             self.0.remove(least);
         }
     }
 
-    /// True if an event at `index` claims a time before that of an event which the log held already when it had at
-    /// most `index` leaves. Exit 8.
-    pub fn is_back_dated(&self, index: u64, occurred_at: Timestamp) -> bool {
-        self.0.iter().any(|mark| index >= mark.size && occurred_at < mark.occurred_at)
+    /// True if an event at `index` claims less than stood when the log had at most `index` leaves. Exit 8.
+    pub fn is_below(&self, index: u64, claimed: u64) -> bool {
+        self.0.iter().any(|floor| index >= floor.size && claimed < floor.least)
     }
 }
 
@@ -172,34 +170,34 @@ mod tests {
         assert_eq!(link(&three, &other, &[]), Err(ProofError::Root));
     }
 
-    fn mark(size: u64, time: u64) -> TimeMark {
-        TimeMark { size, occurred_at: Timestamp(time) }
+    fn mark(size: u64, least: u64) -> Floor {
+        Floor { size, least }
     }
 
     #[test]
     fn an_event_behind_a_seen_size_is_not_earlier() {
-        let marks = TimeMarks::restore([mark(10, 1000)]);
-        assert!(marks.is_back_dated(10, Timestamp(999)));
-        assert!(!marks.is_back_dated(10, Timestamp(1000)));
-        assert!(!marks.is_back_dated(9, Timestamp(1)), "it may have stood under that size");
+        let marks = Floors::restore([mark(10, 1000)]);
+        assert!(marks.is_below(10, 999));
+        assert!(!marks.is_below(10, 1000));
+        assert!(!marks.is_below(9, 1), "it may have stood under that size");
     }
 
     #[test]
     fn marks_stay_few() {
-        let marks = TimeMarks::restore((0..1000).map(|i| mark(i, i)));
-        assert_eq!(marks.as_slice().len(), TimeMarks::LIMIT);
-        assert!(marks.is_back_dated(2000, Timestamp(998)));
+        let marks = Floors::restore((0..1000).map(|i| mark(i, i)));
+        assert_eq!(marks.as_slice().len(), Floors::LIMIT);
+        assert!(marks.is_below(2000, 998));
     }
 
     #[test]
     fn what_was_seen_long_ago_still_counts() {
         // A sync a day for three years, each with ten more leaves.
         let time = |day: u64| 1_795_000_000_000 + 86_400_000 * day;
-        let marks = TimeMarks::restore((0..1000).map(|day| mark(10 * day, time(day))));
+        let marks = Floors::restore((0..1000).map(|day| mark(10 * day, time(day))));
         for day in [0, 100, 500, 900] {
             let claimed = time(day) - 60 * 86_400_000;
-            assert!(marks.is_back_dated(10 * day, Timestamp(claimed)), "day {day}");
-            assert!(!marks.is_back_dated(10 * day, Timestamp(time(day))), "day {day}");
+            assert!(marks.is_below(10 * day, claimed), "day {day}");
+            assert!(!marks.is_below(10 * day, time(day)), "day {day}");
         }
     }
 
@@ -210,10 +208,10 @@ mod tests {
             index in 0u64..60,
             time in 0u64..60,
         ) {
-            let marks = TimeMarks::restore(seen.iter().map(|(size, at)| mark(*size, *at)));
+            let marks = Floors::restore(seen.iter().map(|(size, at)| mark(*size, *at)));
             let expected = seen.iter().any(|(size, at)| index >= *size && time < *at);
-            prop_assert_eq!(marks.is_back_dated(index, Timestamp(time)), expected);
-            prop_assert!(marks.as_slice().windows(2).all(|w| w[0].size < w[1].size && w[0].occurred_at < w[1].occurred_at));
+            prop_assert_eq!(marks.is_below(index, time), expected);
+            prop_assert!(marks.as_slice().windows(2).all(|w| w[0].size < w[1].size && w[0].least < w[1].least));
         }
     }
 }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use postfach_domain::time::Timestamp;
-use postfach_ledger::follow::{TimeMark, TimeMarks};
+use postfach_ledger::follow::{Floor, Floors};
 use serde::{Deserialize, Serialize};
 
 use crate::base64_bytes;
@@ -22,6 +22,8 @@ pub struct Trust {
     pub evidence_log: LogMemory,
     /// Times before which no later event may be dated.
     pub times: Vec<TimeSeen>,
+    /// Sizes of the log of keys that no later event may fall behind.
+    pub key_sizes: Vec<KeysSeen>,
     /// Highest chain head seen of each mailbox, by the address's text.
     pub pins: BTreeMap<String, Pin>,
     /// The owner's own chain, as signed.
@@ -71,6 +73,15 @@ pub struct TimeSeen {
     pub size: u64,
     /// Milliseconds since the Unix epoch.
     pub occurred_at: u64,
+}
+
+/// The sizes of both logs at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeysSeen {
+    /// An event at or beyond this index was decided when the log of keys had at least as many leaves.
+    pub size: u64,
+    /// Leaves of the log of keys.
+    pub keys_size: u64,
 }
 
 /// The highest head of a chain that was seen.
@@ -155,6 +166,7 @@ impl Trust {
         self.keys_log.absorb(&other.keys_log);
         self.evidence_log.absorb(&other.evidence_log);
         other.times.iter().for_each(|time| self.see_time(time.size, Timestamp(time.occurred_at)));
+        other.key_sizes.iter().for_each(|seen| self.see_keys(seen.size, seen.keys_size));
         for (address, pin) in &other.pins {
             match self.pins.get(address) {
                 Some(known) if known.seq >= pin.seq => {}
@@ -177,20 +189,39 @@ impl Trust {
 impl Trust {
     /// True where an event that stands behind a size seen before is dated before an event under that size.
     pub(crate) fn is_back_dated(&self, index: u64, occurred_at: Timestamp) -> bool {
-        self.time_marks().is_back_dated(index, occurred_at)
+        self.time_floors().is_below(index, occurred_at.0)
     }
 
     /// Remembers the time of an event verified under a log of `size`.
     pub(crate) fn see_time(&mut self, size: u64, occurred_at: Timestamp) {
-        let mut marks = self.time_marks();
-        marks.add(TimeMark { size, occurred_at });
-        let seen = |mark: &TimeMark| TimeSeen { size: mark.size, occurred_at: mark.occurred_at.0 };
-        self.times = marks.as_slice().iter().map(seen).collect();
+        let mut floors = self.time_floors();
+        floors.add(Floor { size, least: occurred_at.0 });
+        let seen = |floor: &Floor| TimeSeen { size: floor.size, occurred_at: floor.least };
+        self.times = floors.as_slice().iter().map(seen).collect();
     }
 
-    fn time_marks(&self) -> TimeMarks {
-        let mark = |seen: &TimeSeen| TimeMark { size: seen.size, occurred_at: Timestamp(seen.occurred_at) };
-        TimeMarks::restore(self.times.iter().map(mark))
+    /// True where an event that stands behind a size seen before claims fewer keys than stood beside that size: as if a
+    /// revocation had not been there yet.
+    pub(crate) fn falls_behind_keys(&self, index: u64, keys_size: u64) -> bool {
+        self.key_floors().is_below(index, keys_size)
+    }
+
+    /// Remembers the sizes of both logs at one moment.
+    pub(crate) fn see_keys(&mut self, size: u64, keys_size: u64) {
+        let mut floors = self.key_floors();
+        floors.add(Floor { size, least: keys_size });
+        let seen = |floor: &Floor| KeysSeen { size: floor.size, keys_size: floor.least };
+        self.key_sizes = floors.as_slice().iter().map(seen).collect();
+    }
+
+    fn time_floors(&self) -> Floors {
+        let floor = |seen: &TimeSeen| Floor { size: seen.size, least: seen.occurred_at };
+        Floors::restore(self.times.iter().map(floor))
+    }
+
+    fn key_floors(&self) -> Floors {
+        let floor = |seen: &KeysSeen| Floor { size: seen.size, least: seen.keys_size };
+        Floors::restore(self.key_sizes.iter().map(floor))
     }
 }
 
@@ -260,6 +291,12 @@ mod tests {
         assert_eq!(state.pins["a"].seq, 3);
         assert!(state.is_back_dated(20, Timestamp(19)));
         assert!(!state.is_back_dated(19, Timestamp(19)));
+        state.see_keys(10, 5);
+        let mut other = with(1, 1);
+        other.see_keys(20, 7);
+        state.absorb(&other);
+        assert!(state.falls_behind_keys(10, 4) && state.falls_behind_keys(20, 6));
+        assert!(!state.falls_behind_keys(9, 4) && !state.falls_behind_keys(19, 5));
     }
 
     #[test]

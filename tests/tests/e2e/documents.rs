@@ -81,3 +81,26 @@ fn every_refusal_and_limit_has_a_documented_error() {
         assert!(documented.contains(&limit.reason), "{} of {} is not documented", limit.reason, limit.name);
     }
 }
+
+/// A test that a table names: a file, and a function where one stands for the row. `::name` alone is in the file before.
+#[test]
+fn every_test_that_the_threat_model_names_is_there() {
+    let text = fs::read_to_string(repository_root().join("docs/threat-model.md")).unwrap();
+    let (mut file, mut source, mut named) = (String::new(), String::new(), 0);
+    for row in text.lines().filter(|line| line.starts_with("| ")) {
+        let tests = row.trim_end_matches('|').rsplit('|').next().unwrap();
+        for name in
+            tests.split('`').skip(1).step_by(2).filter(|name| name.contains(".rs") || name.starts_with("::"))
+        {
+            let (path, function) = name.split_once("::").unwrap_or((name, ""));
+            if !path.is_empty() {
+                path.replace("e2e/", "tests/tests/e2e/").clone_into(&mut file);
+                let found = fs::read_to_string(repository_root().join(&file));
+                source = found.unwrap_or_else(|_| panic!("{name}: there is no {file}"));
+            }
+            assert!(source.contains(&format!("fn {function}")), "{file} has no {function}");
+            named += 1;
+        }
+    }
+    assert!(named > 30, "{named}");
+}

@@ -10,6 +10,7 @@ mod erased;
 mod evidence;
 mod file_names;
 mod interop;
+mod liar;
 mod log_readers;
 mod main_job;
 mod operator;

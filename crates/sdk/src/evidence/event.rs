@@ -136,6 +136,9 @@ impl Client {
         if back_dated {
             return Err(Error::evidence_with(EvidenceFault::BackDated { index }, verified.proof()));
         }
+        if self.with_trust(|trust| trust.falls_behind_keys(index, verified.event.keys_size)) {
+            return Err(verified.fault("it claims fewer keys than the log of keys had before it"));
+        }
         if seen.keys().is_ok_and(|keys| verified.event.keys_size > keys.checkpoint.size) {
             return Err(verified.fault("it names more keys than the log of keys has"));
         }

@@ -81,10 +81,15 @@ impl Client {
     /// Verifies the checkpoints of an answer and remembers them to be linked.
     pub(crate) fn observe(&self, checkpoints: Option<&v1::Checkpoints>) -> Result<Seen, Error> {
         let checkpoints = checkpoints.ok_or_else(|| Error::answer("no checkpoints"))?;
-        Ok(Seen {
+        let seen = Seen {
             keys: self.observe_one(Log::Keys, &checkpoints.keys)?,
             evidence: self.observe_one(Log::Evidence, &checkpoints.evidence)?,
-        })
+        };
+        if let (Some(keys), Some(evidence)) = (&seen.keys, &seen.evidence) {
+            let (size, keys_size) = (evidence.checkpoint.size, keys.checkpoint.size);
+            self.with_trust(|trust| trust.see_keys(size, keys_size));
+        }
+        Ok(seen)
     }
 
     fn observe_one(&self, log: Log, note: &[u8]) -> Result<Option<SignedCheckpoint>, Error> {
@@ -166,10 +171,11 @@ impl Client {
             .await;
         match answer {
             Ok(answer) => check_links(known, &answer, self.verify_note(log, &answer.checkpoint)?),
-            // The server may refuse sizes that it does not have: then it shows less than before.
-            Err(error @ (Error::BadInput { .. } | Error::NotFound { .. } | Error::Conflict { .. })) => {
+            // The server refuses sizes that it signed: it shows less than before, or cannot link what it showed.
+            Err(Error::BadInput { .. } | Error::NotFound { .. } | Error::Conflict { .. }) => {
                 let newest = self.newest(log).await?;
-                check_growth(known, &newest).and(Err(error))
+                check_growth(known, &newest)?;
+                Err(fork(known.first().unwrap_or(&newest), &newest))
             }
             Err(error) => Err(error),
         }
