@@ -36,7 +36,7 @@ impl Acknowledged {
         };
         let before = self.facts.insert(verified.index, fact.clone());
         assert!(before.is_none_or(|b| b == fact), "another event stands at {} now", verified.index);
-        if let Some(message) = event.message_id {
+        if let Some(message) = event.message_id.filter(|_| comes_once(event.event_type)) {
             let before = self.places.insert((message, event.event_type), verified.index);
             let same = before.is_none_or(|before| before == verified.index);
             assert!(same, "{message} {:?} was at {before:?}, now at {}", event.event_type, verified.index);
@@ -55,4 +55,9 @@ impl Acknowledged {
     pub fn accepted(&self, id: MessageId) -> Option<u64> {
         self.places.get(&(id, EventType::Accepted)).copied()
     }
+}
+
+/// A dispute may be said again, under another act: after a lost answer the client does. Everything else comes once.
+pub fn comes_once(event_type: EventType) -> bool {
+    event_type != EventType::Disputed
 }

@@ -96,7 +96,8 @@ async fn a_disk_that_only_says_it_flushed_is_noticed() {
     let checked = tokio::spawn(async move { trial.check_all().await }).await;
     let panic = checked.expect_err("acknowledged letters were lost, and every check passed").into_panic();
     let said = AssertUnwindSafe(panic).downcast_ref::<String>().cloned().unwrap_or_default();
-    assert!(said.contains("no receipts of"), "{said}");
+    // A letter that was to be sent again meets the loss first: its sender saw more of the log.
+    assert!(said.contains("no receipts of") || said.contains("Rollback"), "{said}");
 }
 
 /// A deployment is there from the moment at which `init` says so.
