@@ -100,15 +100,16 @@ impl App {
     }
 }
 
-/// Changes nothing; shows whether a transaction can be opened.
+/// Writes what is there already; shows whether anything can be written. On a full disk a transaction can be opened.
 #[derive(Debug)]
 struct Probe;
 
 impl Operation for Probe {
     fn needs(&self, _needs: &mut Needs) {}
 
-    fn apply(&self, _set: &mut WorkingSet) -> Result<Applied, Refusal> {
-        Ok(Applied::Known(None))
+    fn apply(&self, set: &mut WorkingSet) -> Result<Applied, Refusal> {
+        set.changes.probe = true;
+        Ok(Applied::Stored)
     }
 }
 

@@ -91,7 +91,7 @@ impl Engine {
         let answers = answer(&applied, &set, &next)?;
         let news = news(&set);
         changes::write(tx, &mut set).await?;
-        write_logs(tx, &next).await?;
+        write_logs(tx, &next, set.changes.probe).await?;
         Ok(Done { answers, next, news, struck: struck(&set), write: true })
     }
 
@@ -205,8 +205,8 @@ fn grow_one(
     Ok(())
 }
 
-async fn write_logs(tx: &mut dyn Tx, next: &Snapshot) -> Result<(), StoreError> {
-    let mut grown = false;
+async fn write_logs(tx: &mut dyn Tx, next: &Snapshot, probe: bool) -> Result<(), StoreError> {
+    let mut grown = probe;
     for (log, edge) in [(LogName::Keys, &next.keys), (LogName::Evidence, &next.evidence)] {
         if edge.size() > edge.base_size() {
             logs::upsert_tiles(tx, log, edge.dirty_tiles()).await?;

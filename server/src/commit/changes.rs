@@ -50,6 +50,8 @@ pub struct Changes {
     pub dropped_blobs: Vec<BlobKey>,
     /// Blobs that the blob store has deleted.
     pub collected: Vec<BlobKey>,
+    /// Writes the heads as they are: shows whether anything can be written.
+    pub probe: bool,
 }
 
 /// Writes everything that a batch changed, but for trees and heads.

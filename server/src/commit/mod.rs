@@ -236,7 +236,13 @@ async fn run(mut engine: batch::Engine, mut waiting: mpsc::Receiver<Job>, health
             }
         };
         let sick = |answer: &Result<_, Rejected>| matches!(answer, Err(Rejected::Failed(_)));
-        healthy.store(!answers.iter().any(sick), Ordering::Relaxed);
+        // Only what was written shows that writing works.
+        let wrote = |answer: &Result<_, _>| matches!(answer, Ok(Outcome::Logged { .. } | Outcome::Stored));
+        if answers.iter().any(sick) {
+            healthy.store(false, Ordering::Relaxed);
+        } else if answers.iter().any(wrote) {
+            healthy.store(true, Ordering::Relaxed);
+        }
         for (job, answer) in jobs.into_iter().zip(answers) {
             // The caller may have gone away; what was done stays done.
             let _ = job.answer.send(answer);

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout)] // the seed and what a run came to
 
 mod acknowledged;
+mod broken_disk;
 mod burst;
 mod checks;
 mod people;
