@@ -1,9 +1,10 @@
 //! The operator's backups: a key, and the commands around one sealed file.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::deployment::Deployment;
 use crate::process::{Run, binary, command};
@@ -72,18 +73,42 @@ impl Vault {
         Run::of(accept.arg("--data").arg(data))
     }
 
+    /// The plaintext of a backup.
+    pub fn opened(&self, name: &str) -> Vec<u8> {
+        let mut open = command("postfach-vault");
+        open.arg("open").arg("--identity").arg(&self.identity).stdin(File::open(self.path(name)).unwrap());
+        let output = open.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        output.stdout
+    }
+
+    /// Seals any plaintext to the operator's key.
+    pub fn seal(&self, name: &str, plaintext: &[u8]) {
+        let mut seal = command("postfach-vault");
+        seal.args(["seal", "--recipient", &self.recipient]).stdin(Stdio::piped());
+        let mut child = seal.stdout(File::create(self.path(name)).unwrap()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(plaintext).unwrap();
+        assert!(child.wait().unwrap().success());
+    }
+
     /// A program in place of `postfach-vault` that passes on `bytes` of its output and then waits for as long as the file
     /// that is answered besides exists; at its end it makes `<that file>.done`.
     pub fn stalling(&self, name: &str, bytes: u64) -> (PathBuf, PathBuf) {
-        let (program, wait) = (self.path(name), self.path(&format!("{name}.wait")));
+        let wait = self.path(&format!("{name}.wait"));
         fs::write(&wait, b"").unwrap();
         let text = format!(
-            "#!/bin/sh\n{} \"$@\" | (head -c {bytes}; while [ -e {wait} ]; do sleep 0.02; done; cat)\n: >{wait}.done\n",
+            "{} \"$@\" | (head -c {bytes}; while [ -e {wait} ]; do sleep 0.02; done; cat)\n: >{wait}.done\n",
             binary("postfach-vault").display(),
             wait = wait.display()
         );
-        fs::write(&program, text).unwrap();
+        (self.script(name, &text), wait)
+    }
+
+    /// A shell script in place of `postfach-vault`.
+    pub fn script(&self, name: &str, text: &str) -> PathBuf {
+        let program = self.path(name);
+        fs::write(&program, format!("#!/bin/sh\n{text}")).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
-        (program, wait)
+        program
     }
 }

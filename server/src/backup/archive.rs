@@ -161,17 +161,21 @@ impl Sums {
     }
 }
 
-/// The first line in which two lists differ: the member's name, or that one list is longer.
-pub fn first_difference(ours: impl Read, theirs: impl Read) -> io::Result<Option<String>> {
+/// The first line in which the list of what is there differs from that of what was backed up: the member's name, and
+/// what is wrong.
+pub fn first_difference(ours: impl Read, theirs: impl Read) -> io::Result<Option<(String, &'static str)>> {
     let (mut ours, mut theirs) = (BufReader::new(ours).lines(), BufReader::new(theirs).lines());
+    let name = |line: &str| line.split_once("  ").map_or(line, |(_, name)| name).to_owned();
     loop {
-        match (ours.next().transpose()?, theirs.next().transpose()?) {
-            (None, None) => return Ok(None),
-            (Some(ours), Some(theirs)) if ours == theirs => {}
-            (Some(line), _) | (None, Some(line)) => {
-                return Ok(Some(line.split_once("  ").map_or(line.clone(), |(_, name)| name.to_owned())));
+        return Ok(match (ours.next().transpose()?, theirs.next().transpose()?) {
+            (None, None) => None,
+            (Some(ours), Some(theirs)) if ours == theirs => continue,
+            (Some(ours), Some(theirs)) if name(&ours) == name(&theirs) => {
+                Some((name(&theirs), "its bytes are not those that were backed up"))
             }
-        }
+            (_, Some(theirs)) => Some((name(&theirs), "it is missing where it was backed up")),
+            (Some(ours), None) => Some((name(&ours), "it was not backed up")),
+        });
     }
 }
 
@@ -270,5 +274,50 @@ struct Stopping<'a, R> {
 impl<R: Read> Read for Stopping<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.stop.go_on() { self.inner.read(buffer) } else { Err(io::Error::other("interrupted")) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_names_have_a_kind() {
+        let leaf = "ab".repeat(32);
+        let blob = format!("{:032x}", 0x1234);
+        assert_eq!(kind(&format!("blobs/00/00/{blob}/7-{leaf}")), Some(Kind::Segment));
+        assert_eq!(kind("postfach.db"), Some(Kind::Database));
+        assert_eq!(kind("tls/server.pem"), Some(Kind::Small));
+        for other in [
+            format!("blobs/00/01/{blob}/7-{leaf}"),
+            format!("blobs/00/00/{blob}/07-{leaf}"),
+            format!("blobs/00/00/{blob}/7-{}", leaf.to_uppercase()),
+            format!("/blobs/00/00/{blob}/7-{leaf}"),
+            format!("x/blobs/00/00/{blob}/7-{leaf}"),
+            format!("blobs/00/00/{blob}"),
+            "registrar.key".into(),
+            "restored.json".into(),
+            "keys/other.key".into(),
+            "tls/".into(),
+            "tls/a/b".into(),
+            "tls/..".into(),
+            "./postfach.db".into(),
+            String::new(),
+        ] {
+            assert_eq!(kind(&other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn the_first_difference_of_two_lists_is_named() {
+        let differs = |ours: &str, theirs: &str| {
+            let found = first_difference(ours.as_bytes(), theirs.as_bytes());
+            found.ok().flatten().map(|(name, _)| name)
+        };
+        assert_eq!(differs("1  a\n2  b\n", "1  a\n2  b\n"), None);
+        assert_eq!(differs("1  a\n3  b\n", "1  a\n2  b\n").as_deref(), Some("b"));
+        assert_eq!(differs("1  a\n", "1  a\n2  b\n").as_deref(), Some("b"));
+        assert_eq!(differs("1  a\n2  b\n", "1  a\n").as_deref(), Some("b"));
+        assert_eq!(differs("2  b\n", "1  a\n2  b\n").as_deref(), Some("a"));
     }
 }

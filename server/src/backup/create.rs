@@ -292,3 +292,27 @@ fn unreadable(error: &StoreError) -> Failure {
         "Check the folder and its permissions, and run `postfachd audit verify`.",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tls_files_are_taken_from_their_own_place_only() {
+        let name = |path: &str| inside(Path::new(path));
+        assert_eq!(name("tls/server.pem").as_deref(), Some("tls/server.pem"));
+        for elsewhere in [
+            "tls/root.key",
+            "tls/../keys/evidence-log.key",
+            "tls/sub/server.key",
+            "/etc/tls/server.key",
+            "../tls/server.key",
+            "server.key",
+            "postfachd.toml",
+            "tls/.hidden",
+            "",
+        ] {
+            assert_eq!(name(elsewhere), None, "{elsewhere}");
+        }
+    }
+}

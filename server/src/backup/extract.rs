@@ -236,7 +236,7 @@ impl Unpack<'_> {
         let mut theirs = Hashing::new(theirs);
         let difference = first_difference(ours, &mut theirs).map_err(|error| self.cut(&error))?;
         match difference {
-            Some(name) => Err(bad(&name, "its bytes are not those that were backed up")),
+            Some((name, what)) => Err(bad(&name, what)),
             None if theirs.end().0 != hash => Err(bad(SUMS, "it is not written as it should be")),
             None => Ok((members, bytes, hash.to_hex())),
         }

@@ -216,3 +216,25 @@ async fn sqlite() {
     assert_eq!(logs::read_heads(&mut Ask(&again)).await.unwrap().unwrap().evidence, head(3));
     again.close().await.unwrap();
 }
+
+#[tokio::test]
+async fn who_reads_for_long_does_not_hold_up_writers() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("postfach.db"), 2).await.unwrap();
+    let mut tx = store.begin().await.unwrap();
+    put(&mut *tx, 0..1).await.unwrap();
+    tx.commit().await.unwrap();
+    let long = store.snapshot().await.unwrap();
+    let started = std::time::Instant::now();
+    let tidied = store.tidy(true);
+    let written = async {
+        let mut tx = store.begin().await.unwrap();
+        put(&mut *tx, 1..2).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    let (tidied, ()) = tokio::join!(tidied, written);
+    assert!(matches!(tidied, Err(StoreError::Unavailable(_))), "what is still read cannot be cut off");
+    assert!(started.elapsed() < std::time::Duration::from_secs(5), "{:?}", started.elapsed());
+    drop(long);
+    store.tidy(true).await.unwrap();
+}

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use postfach_tests::process::command;
+use postfach_tests::process::{binary, command};
 use postfach_tests::{Deployment, Run, Server, Vault, repository_root};
 
 /// Callers that deliver at once.
@@ -228,6 +228,106 @@ fn every_flipped_missing_or_added_byte_is_found_and_so_is_another_key() {
     assert!(left.is_empty(), "{left:?}");
 }
 
+/// Members of a tar: name, type and bytes.
+type Members = Vec<(String, u8, Vec<u8>)>;
+
+const FILE: u8 = b'0';
+const LINK: u8 = b'2';
+
+fn members(tar: &[u8]) -> Members {
+    let text =
+        |bytes: &[u8]| String::from_utf8(bytes.split(|byte| *byte == 0).next().unwrap().to_vec()).unwrap();
+    let (mut members, mut at) = (Vec::new(), 0);
+    while tar[at] != 0 {
+        let header = &tar[at..at + 512];
+        let (name, prefix) = (text(&header[..100]), text(&header[345..500]));
+        let name = if prefix.is_empty() { name } else { format!("{prefix}/{name}") };
+        let length = usize::from_str_radix(text(&header[124..135]).trim(), 8).unwrap();
+        members.push((name, header[156], tar[at + 512..at + 512 + length].to_vec()));
+        at += 512 + length.next_multiple_of(512);
+    }
+    members
+}
+
+/// Any tar, also one that no library would write.
+fn tar_of(members: &Members) -> Vec<u8> {
+    let mut tar = Vec::new();
+    for (name, kind, bytes) in members {
+        let (prefix, name) = name.rsplit_once('/').filter(|_| name.len() > 100).unwrap_or(("", name));
+        let mut header = [0; 512];
+        let mut put = |at: usize, text: &str| header[at..at + text.len()].copy_from_slice(text.as_bytes());
+        put(0, name);
+        put(100, "0000600\0");
+        put(124, &format!("{:011o}\0", bytes.len()));
+        put(136, "00000000000\0        ");
+        put(257, "ustar\x0000");
+        put(345, prefix);
+        header[156] = *kind;
+        if *kind == LINK {
+            header[157..160].copy_from_slice(b"/x\0");
+        }
+        let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+        header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        tar.extend_from_slice(&header);
+        tar.extend_from_slice(bytes);
+        tar.resize(tar.len().next_multiple_of(512), 0);
+    }
+    tar.resize(tar.len() + 1024, 0);
+    tar
+}
+
+#[test]
+fn what_was_put_together_otherwise_is_no_backup() {
+    let (d, vault) = small();
+    Run::of(&mut vault.create(&d.data(), "b.age")).ok();
+    let good = vault.opened("b.age");
+    let whole = members(&good);
+    vault.seal("same.age", &tar_of(&whole));
+    Run::of(&mut vault.verify("same.age")).ok();
+    let at = |wanted: &str| whole.iter().position(|(name, ..)| name.starts_with(wanted)).unwrap();
+    let file = |name: &str| (name.to_owned(), FILE, b"x".to_vec());
+    let changed = |change: &dyn Fn(&mut Members)| {
+        let mut members = whole.clone();
+        change(&mut members);
+        tar_of(&members)
+    };
+    let flipped = |name: &str| {
+        let at = at(name);
+        changed(&|members| *members[at].2.last_mut().unwrap() ^= 1)
+    };
+    let without = |name: &str| {
+        let at = at(name);
+        changed(&|members| drop(members.remove(at)))
+    };
+    let cases: [(&str, Vec<u8>, &str); 15] = [
+        ("a flipped byte of the database", flipped("postfach.db"), "postfach.db"),
+        ("a flipped byte of a segment", flipped("blobs/"), "blobs/"),
+        ("a flipped byte of a key", flipped("keys/evidence-log.key"), "keys/evidence-log.key"),
+        ("a flipped byte of the card", flipped("service-card.toml"), "service-card.toml"),
+        ("a flipped byte of the list", flipped("SHA256SUMS"), "blobs/"),
+        ("a missing segment", without("blobs/"), "blobs/"),
+        ("a missing database", without("postfach.db"), "postfach.db"),
+        ("a missing list", without("SHA256SUMS"), "manifest.json"),
+        ("a missing manifest", without("manifest.json"), "manifest.json"),
+        ("another member", changed(&|members| members.insert(1, file("other"))), "other"),
+        ("a way out", changed(&|members| members.insert(1, file("tls/../../out"))), "tls/../../out"),
+        ("a member twice", changed(&|members| members.insert(1, file("postfachd.toml"))), "postfachd.toml"),
+        ("a member behind", changed(&|members| members.push(file("tls/behind"))), "tls/behind"),
+        ("a link", changed(&|members| members.insert(1, ("tls/link".into(), LINK, Vec::new()))), "tls/link"),
+        ("something behind the tar", [good.as_slice(), b"x"].concat(), "bad.age"),
+    ];
+    for (what, tar, place) in cases {
+        vault.seal("bad.age", &tar);
+        let refused = Run::of(&mut vault.verify("bad.age")).exits(8).json();
+        let row = refused["problem"]["row"].as_str().unwrap();
+        assert!(row.contains(place), "{what}: {refused}");
+        Run::of(&mut vault.restore("bad.age", &vault.path("never"))).exits(8);
+        assert!(!vault.path("never").exists() && !vault.path("out").exists(), "{what}");
+    }
+    vault.seal("bad.age", &good);
+    Run::of(&mut vault.verify("bad.age")).ok();
+}
+
 #[test]
 fn slips_of_the_operator_get_clear_answers_and_change_nothing() {
     let (d, vault) = small();
@@ -246,8 +346,24 @@ fn slips_of_the_operator_get_clear_answers_and_change_nothing() {
     }
     let missing = Run::of(vault.create(&d.data(), "c.age").env("POSTFACH_VAULT", "/no/such"));
     assert_eq!(reason(missing.exits(3)), "VAULT_MISSING");
+    // The sealing program may fail at its very end, when all was said.
+    let late = vault.script("late", &format!("{} \"$@\"; exit 1", binary("postfach-vault").display()));
+    assert_eq!(
+        reason(Run::of(vault.create(&d.data(), "c.age").env("POSTFACH_VAULT", &late)).exits(1)),
+        "VAULT"
+    );
+    assert_eq!(reason(Run::of(vault.verify("b.age").env("POSTFACH_VAULT", &late)).exits(1)), "VAULT");
     Run::of(&mut vault.create(&d.data(), "no/such/folder/c.age")).exits(3);
     Run::of(&mut vault.create(&d.root().join("none"), "c.age")).exits(3);
+    let config = d.data().join("postfachd.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("tls/server.key", "/etc/keys/server.key")).unwrap();
+    let made = Run::of(&mut vault.create(&d.data(), "elsewhere.age")).ok().json();
+    assert_eq!(
+        made["left_out"],
+        serde_json::json!(["/etc/keys/server.key", "registrar.key", "tls/root.key"])
+    );
+    fs::write(&config, text).unwrap();
     let locked = vault.path("locked.key");
     fs::write(&locked, "age-encryption.org/v1\n-> scrypt x 18\n").unwrap();
     let protected = Vault { identity: locked, ..Vault::with(&d, "third.key", &[]) };

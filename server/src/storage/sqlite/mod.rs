@@ -8,8 +8,9 @@ mod connection;
 mod migrations;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
@@ -22,6 +23,10 @@ pub(crate) use migrations::{MIGRATIONS, fetch};
 
 /// Pages in the write-ahead log above which it starts anew: 256 MiB.
 const WAL_FRAMES: i64 = 32 * 1024;
+/// Pages by which it grows before another try, where a reader stood in the way: 64 MiB.
+const WAL_PATIENCE: i64 = WAL_FRAMES / 4;
+/// How long the writer is held back for readers of the write-ahead log. An audit or a backup reads for minutes.
+const KEEPER_PATIENCE: Duration = Duration::from_millis(500);
 /// KiB of pages in the writer's cache, negative as SQLite wants it: 64 MiB.
 const WRITER_CACHE: i64 = -64 * 1024;
 /// The same for each reader: 16 MiB.
@@ -43,6 +48,8 @@ pub struct SqliteStore {
     writer: Arc<tokio::sync::Mutex<Connection>>,
     readers: Arc<Readers>,
     keeper: Arc<Mutex<Connection>>,
+    /// Pages above which the write-ahead log is started anew.
+    too_long: AtomicI64,
     closed: AtomicBool,
 }
 
@@ -60,6 +67,8 @@ impl SqliteStore {
         migrations::bring_up_to_date(path).await?;
         let idle = (0..readers.max(1)).map(|_| connection::open(path, READER_CACHE, true));
         let idle = idle.collect::<Result<Vec<_>, _>>()?;
+        let keeper = connection::open(path, READER_CACHE, false)?;
+        keeper.busy_timeout(KEEPER_PATIENCE).map_err(failed)?;
         Ok(Self {
             path: path.to_owned(),
             writer: Arc::new(tokio::sync::Mutex::new(connection::open(path, WRITER_CACHE, false)?)),
@@ -67,7 +76,8 @@ impl SqliteStore {
                 permits: Arc::new(Semaphore::new(idle.len())),
                 idle: Mutex::new(idle),
             }),
-            keeper: Arc::new(Mutex::new(connection::open(path, READER_CACHE, false)?)),
+            keeper: Arc::new(Mutex::new(keeper)),
+            too_long: AtomicI64::new(WAL_FRAMES),
             closed: AtomicBool::new(false),
         })
     }
@@ -82,17 +92,19 @@ impl SqliteStore {
     async fn tidy_up(&self, thorough: bool) -> Result<(), StoreError> {
         // Copies what it can beside readers and writers.
         let (_, frames) = self.checkpoint("PRAGMA wal_checkpoint(PASSIVE)").await?;
-        let ending = match (thorough, frames > WAL_FRAMES) {
+        let ending = match (thorough, frames > self.too_long.load(Ordering::Relaxed)) {
             (true, _) => "PRAGMA wal_checkpoint(TRUNCATE)",
             (false, true) => "PRAGMA wal_checkpoint(RESTART)",
             (false, false) => return Ok(()),
         };
         // Under steady load the log would never start anew: hold the writer back for the little that is left.
         let _writer = self.writer.lock().await;
-        match self.checkpoint(ending).await? {
-            (0, _) => Ok(()),
-            _ => Err(StoreError::Unavailable("the write-ahead log is in use".into())),
+        let held_up = self.checkpoint(ending).await?.0 != 0;
+        self.too_long.store(if held_up { frames + WAL_PATIENCE } else { WAL_FRAMES }, Ordering::Relaxed);
+        if held_up {
+            return Err(StoreError::Unavailable("the write-ahead log is in use".into()));
         }
+        Ok(())
     }
 }
 
