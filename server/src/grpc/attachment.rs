@@ -120,10 +120,12 @@ impl Reading {
         sender: mpsc::Sender<Result<v1::ReadSegmentsResponse, Status>>,
     ) {
         for index in segments {
+            // An error of the channel means that the client went away. A segment is read once there is room for it.
+            let Ok(room) = sender.reserve().await else { return };
             let answer = self.one(index).await;
             let failed = answer.is_err();
-            // An error of the channel means that the client went away.
-            if sender.send(answer).await.is_err() || failed {
+            room.send(answer);
+            if failed {
                 return;
             }
         }
