@@ -1,8 +1,8 @@
 //! Names that survive a power cut: a file's or folder's entry is on disk once the folder above it was flushed.
 
 use std::fs::{self, DirBuilder, File};
-use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 /// Flushes a folder's entries.
@@ -20,6 +20,18 @@ pub(crate) fn make_folders(folder: &Path, mode: u32) -> io::Result<()> {
     make_folders(above, mode)?;
     DirBuilder::new().mode(mode).create(folder)?;
     sync_folder(above)
+}
+
+/// Puts new content in the place of a file: whoever looks finds the old or the new, whole. The name is on disk once the
+/// folder was flushed.
+pub(crate) fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".new");
+    let mut file =
+        File::options().write(true).create(true).truncate(true).mode(mode).open(Path::new(&temporary))?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)
 }
 
 /// Flushes a file if there is one: what another process left to the kernel.

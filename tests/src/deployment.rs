@@ -212,6 +212,13 @@ impl Deployment {
         ])
     }
 
+    /// Revokes an authority with the registrar's key.
+    pub fn revoke(&self, id: &str) {
+        let key = self.data().join("registrar.key");
+        let words = ["admin", "authority", "revoke", "--registrar-key", key.to_str().unwrap()];
+        self.operator(&[&words[..], &["--id", id, "--reason", "key lost"]].concat()).ok();
+    }
+
     /// A citizen who is registered, without a passphrase.
     pub fn citizen(&self, name: &str) -> Citizen {
         let citizen = Citizen::at(self, name);

@@ -44,11 +44,8 @@ impl Report {
         let json = move || safe::json(&*answer).expect("answers serialise") + "\n";
         Self { json: Box::new(json), show: Box::new(move |page| shown.show(page)), exit }
     }
-}
 
-/// What a command is left to say that has printed everything already.
-impl Report {
-    /// Nothing more.
+    /// Nothing more: everything was printed as it came.
     pub fn nothing(exit: Exit) -> Self {
         Self { json: Box::new(String::new), show: Box::new(|_| {}), exit }
     }

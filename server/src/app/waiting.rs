@@ -101,7 +101,7 @@ impl Waiting {
     }
 
     /// The token lives and its key is active. The keys of those who call stand in the key book.
-    async fn may_go_on(&self) -> Result<(), WatchEnd> {
+    pub(super) async fn may_go_on(&self) -> Result<(), WatchEnd> {
         if self.app.now() >= self.watcher.until {
             return Err(WatchEnd::TokenExpired);
         }

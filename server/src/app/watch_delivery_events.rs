@@ -51,6 +51,7 @@ impl DeliveryWatch {
     pub async fn next(&mut self) -> Result<DeliveryNews, WatchEnd> {
         loop {
             if self.reading {
+                self.waiting.may_go_on().await?;
                 let app = &self.waiting.app;
                 let page = app.list_delivery_events(self.waiting.caller(), &self.cursor, 0).await?;
                 self.reading = page.has_more;

@@ -2,17 +2,16 @@
 //! package needs one, except what is named here.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::header::AUTHORIZATION;
-use postfach_domain::limits;
+use postfach_domain::time::Timestamp;
 
 use super::token::TokenError;
 use super::verifier::{Admitted, AuthError, Verifier};
-use crate::app::{App, Watcher};
+use crate::app::App;
 use crate::grpc::status;
 use crate::key_book::KeyRole;
 
@@ -42,6 +41,10 @@ pub struct Auth {
 #[derive(Clone)]
 pub struct UncheckedToken(pub String);
 
+/// When the caller's token ends, with the clocks' tolerance; for streams, which may live longer than it.
+#[derive(Clone, Copy)]
+pub struct TokenEnd(pub Timestamp);
+
 /// See the module.
 pub async fn authenticate(State(auth): State<Auth>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path();
@@ -66,8 +69,7 @@ async fn admit(auth: &Auth, request: &mut Request) -> Result<(), AuthError> {
     if role == KeyRole::Recovery && !FOR_RECOVERY_KEYS.contains(&request.uri().path()) {
         return Err(TokenError::KeyNotActive.into());
     }
-    let heartbeat = Duration::from_secs(limits::HEARTBEAT_SECONDS);
-    request.extensions_mut().insert(Watcher { caller: caller.clone(), until, heartbeat });
+    request.extensions_mut().insert(TokenEnd(until));
     request.extensions_mut().insert(caller);
     Ok(())
 }

@@ -14,7 +14,7 @@ use super::archive::{self, Hashing, Kind, MANIFEST, SUMS, Sums, first_difference
 use super::manifest::{self, FORMAT, Manifest};
 use super::stop::Stop;
 use super::vault::Vault;
-use super::workplace::sync_folder;
+use crate::durable::sync_folder;
 use crate::failure::{Exit, Failure, Outcome};
 
 /// Longest small member, in bytes.

@@ -12,11 +12,12 @@ use super::archive::{CARD, CHECKPOINTS, CONFIG};
 use super::extract::{extract, write_small};
 use super::stop::{Stop, interruptible};
 use super::verify::{Checked, check};
-use super::workplace::{remove_folder, sync_folder};
+use super::workplace::remove_folder;
 use crate::args::BackupRestoreArgs;
 use crate::clock::{Clock as _, SystemClock};
 use crate::deployment::folder::{Folder, FolderLock};
 use crate::deployment::restored::Restored;
+use crate::durable::sync_folder;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::output::Output;
 

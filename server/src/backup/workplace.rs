@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::blobs::Hold;
 use crate::deployment::folder::Folder;
+use crate::durable::sync_folder;
 use crate::failure::{Failure, Outcome};
 
 /// A private folder, removed when dropped.
@@ -111,9 +112,4 @@ pub fn folder_of(path: &Path) -> PathBuf {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),
     }
-}
-
-/// Flushes names in a folder.
-pub fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
 }

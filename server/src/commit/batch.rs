@@ -38,23 +38,18 @@ impl Engine {
     pub(super) async fn batch(&mut self, operations: &[&dyn Operation]) -> Result<Answers, StoreError> {
         let mut tx = self.parts.store.begin().await?;
         match self.inside(&mut *tx, operations).await {
-            Ok(Done { answers, next, news, struck, write: true }) => {
+            Ok(Done { answers, next, begin, news, struck, write: true }) => {
                 let committed = tx.commit().await;
                 // Also after an error: it may be stored.
                 self.parts.keys.strike(struck.iter().cloned());
                 self.parts.hub.tell(struck.into_iter().map(|(party, key)| (Topic::Key(party, key), 1)));
                 committed?;
-                self.settle(next);
-                self.parts.hub.tell(news);
+                self.settle(next, begin, news);
                 Ok(answers)
             }
-            Ok(Done { answers, next, write: false, .. }) => {
+            Ok(Done { answers, next, begin, news, write: false, .. }) => {
                 tx.rollback().await?;
-                let end = next.evidence.size();
-                if self.settle(next) {
-                    // What an earlier batch stored, although its commit seemed to fail.
-                    self.parts.hub.tell_all(end);
-                }
+                self.settle(next, begin, news);
                 Ok(answers)
             }
             Err(error) => {
@@ -75,7 +70,7 @@ impl Engine {
         if !clock_fits(&next.heads, now) {
             tracing::error!(ahead_ms = last.0 - now.0, "the clock stands behind the log, writes are refused");
             let answers = operations.iter().map(|_| Err(Rejected::ClockBehind(now))).collect();
-            return Ok(Done { answers, next, news: Vec::new(), struck: Vec::new(), write: false });
+            return Ok(Done::nothing(answers, next));
         }
         let sizes = (next.keys.size(), next.evidence.size());
         let salts =
@@ -85,26 +80,31 @@ impl Engine {
         let applied = apply(&mut set, operations);
         if !applied.iter().any(|a| matches!(a, Ok(Applied::Logged { .. } | Applied::Stored))) {
             let answers = applied.iter().map(unlogged).collect();
-            return Ok(Done { answers, next, news: Vec::new(), struck: Vec::new(), write: false });
+            return Ok(Done::nothing(answers, next));
         }
         grow(&mut next, &set, &self.parts.keys_signer, &self.parts.evidence_signer).map_err(damaged)?;
         let answers = answer(&applied, &set, &next)?;
         let news = news(&set);
         changes::write(tx, &mut set).await?;
         write_logs(tx, &next, set.changes.probe).await?;
-        Ok(Done { answers, next, news, struck: struck(&set), write: true })
+        Ok(Done { answers, next, begin: sizes.1, news, struck: struck(&set), write: true })
     }
 
-    /// After the commit: readers see it, and the next batch starts from it. True where it is new to them.
-    fn settle(&mut self, mut next: Snapshot) -> bool {
+    /// After the commit: readers see it, listeners hear of it, and the next batch starts from it. `begin` is where its news
+    /// begin: what stands before that and was not published yet, an earlier batch stored although its commit seemed to fail.
+    fn settle(&mut self, mut next: Snapshot, begin: u64, news: Vec<(Topic, u64)>) {
         next.keys.settle();
         next.evidence.settle();
-        let is_new = self.parts.view.snapshot().heads != next.heads;
-        if is_new {
+        let published = self.parts.view.snapshot();
+        if published.heads != next.heads {
             self.parts.view.publish(next.clone());
         }
+        if published.evidence.size() < begin {
+            self.parts.hub.tell_all(next.evidence.size());
+        } else {
+            self.parts.hub.tell(news);
+        }
         self.known = Some(next);
-        is_new
     }
 }
 
@@ -112,12 +112,22 @@ impl Engine {
 struct Done {
     answers: Answers,
     next: Snapshot,
+    /// Size of the evidence log before it.
+    begin: u64,
     /// Whom the new events concern.
     news: Vec<(Topic, u64)>,
     /// Keys that stopped being active.
     struck: Vec<(Party, KeyId)>,
     /// False where nothing is to be committed.
     write: bool,
+}
+
+impl Done {
+    /// Nothing is written.
+    fn nothing(answers: Answers, next: Snapshot) -> Self {
+        let begin = next.evidence.size();
+        Self { answers, next, begin, news: Vec::new(), struck: Vec::new(), write: false }
+    }
 }
 
 /// Whom the events of this batch concern.

@@ -2,14 +2,14 @@
 //! far as anybody knows; what was acknowledged since is lost, and who saw it will call this server a liar. So it does not
 //! serve until checkpoints kept elsewhere show that nothing is missing, or the operator decides.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
+use std::io;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::folder::Folder;
+use crate::durable::{replace, sync_folder};
 use crate::failure::{Exit, Failure, Outcome};
 
 /// `restored.json`. Times are RFC 3339 in UTC.
@@ -78,14 +78,9 @@ impl Restored {
     /// Writes the mark durably.
     pub fn write(&self, folder: &Folder) -> Outcome<()> {
         let path = folder.restored();
-        let temporary = path.with_extension("json.new");
         let write = || {
-            let mut file =
-                File::options().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-            file.write_all(&serde_json::to_vec_pretty(self)?)?;
-            file.sync_all()?;
-            fs::rename(&temporary, &path)?;
-            File::open(folder.path())?.sync_all()
+            replace(&path, &serde_json::to_vec_pretty(self)?, 0o600)?;
+            sync_folder(folder.path())
         };
         write().map_err(|error: io::Error| Failure::file(&path, &error))
     }

@@ -1,5 +1,8 @@
 //! Streams of news: one message after the other, and a status as the end. A client that goes away ends its stream.
 
+use std::time::Duration;
+
+use postfach_domain::limits;
 use postfach_domain::time::Timestamp;
 use postfach_proto::v1;
 use postfach_proto::v1::{watch_delivery_events_response as delivery, watch_response as mailbox};
@@ -7,8 +10,10 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Status};
 
+use super::caller;
 use super::status::{Common, complete, from_app, from_auth};
 use crate::app::{AppError, DeliveryNews, DeliveryWatch, MailboxNews, MailboxWatch, WatchEnd, Watcher};
+use crate::auth::layer::TokenEnd;
 use crate::auth::token::TokenError;
 use crate::auth::verifier::AuthError;
 
@@ -27,9 +32,11 @@ pub trait Watched: Send + 'static {
     fn now(&self) -> Timestamp;
 }
 
-/// The caller of a stream, as the token layer left it.
+/// The caller of a stream, with the end of the token.
 pub fn watcher<T>(request: &Request<T>) -> Result<Watcher, Status> {
-    request.extensions().get().cloned().ok_or_else(|| from_app(AppError::Internal))
+    let TokenEnd(until) = *request.extensions().get().ok_or_else(|| from_app(AppError::Internal))?;
+    let heartbeat = Duration::from_secs(limits::HEARTBEAT_SECONDS);
+    Ok(Watcher { caller: caller(request)?, until, heartbeat })
 }
 
 /// Sends what comes until the watch or the client ends. One message waits while another is on the wire.

@@ -1,8 +1,8 @@
 //! The last signed checkpoints, kept as files outside the database: a database that was set back does not extend them,
 //! and the server refuses it. They are written after the commit, so they never run ahead of the database.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::{LogView, Snapshot};
-use crate::durable::{make_folders, sync_folder};
+use crate::durable::{make_folders, replace, sync_folder};
 use crate::evidence::LogName;
 use crate::storage::StoreError;
 
@@ -98,11 +98,7 @@ impl KeptCheckpoints {
     /// Writes both, durably. Blocks.
     pub fn write(&self, snapshot: &Snapshot) -> io::Result<()> {
         for (log, name) in NAMES {
-            let temporary = self.folder.join(format!("{name}.new"));
-            let mut file = File::create(&temporary)?;
-            file.write_all(&snapshot.heads.of(log).checkpoint)?;
-            file.sync_all()?;
-            fs::rename(&temporary, self.folder.join(name))?;
+            replace(&self.folder.join(name), &snapshot.heads.of(log).checkpoint, 0o666)?;
         }
         sync_folder(&self.folder)
     }

@@ -125,19 +125,7 @@ fn a_revoked_authority_sends_nothing_more() {
     let amt = d.authority("stadt");
     let citizen = d.citizen("anna");
     let before = amt.send_plain(&citizen.address(), "Davor");
-    let key = d.data().join("registrar.key");
-    d.operator(&[
-        "admin",
-        "authority",
-        "revoke",
-        "--registrar-key",
-        key.to_str().unwrap(),
-        "--id",
-        "stadt",
-        "--reason",
-        "key lost",
-    ])
-    .ok();
+    d.revoke("stadt");
     let address = citizen.address();
     refused(
         amt.postfach(&["authority", "send", "--to", &address, "--subject", "S", "--body", "x", "--json"]),

@@ -100,18 +100,7 @@ fn a_revoked_authority_hears_nothing_more() {
     amt.send_plain(&anna.address(), "Erste");
     let mut events = follow(&amt, "");
     assert_eq!(events.field("stage"), "ACCEPTED");
-    let key = d.data().join("registrar.key");
-    let revoke = [
-        "admin",
-        "authority",
-        "revoke",
-        "--registrar-key",
-        key.to_str().unwrap(),
-        "--id",
-        "stadt",
-        "--reason",
-    ];
-    d.operator(&[&revoke[..], &["lost"]].concat()).ok();
+    d.revoke("stadt");
     let begin = Instant::now();
     let (_, last) = events.next();
     assert_eq!((events.ends(), text(&last["error"]["reason"])), (5, "KEY_NOT_ACTIVE".to_owned()));

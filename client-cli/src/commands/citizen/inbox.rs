@@ -115,24 +115,6 @@ impl Item {
         }
     }
 
-    fn show(&self, page: &mut Page) {
-        let day = local(&self.received_at);
-        let mark = if self.unread { "* " } else { "  " };
-        let head = format!("{mark}{}  {}", &day[..16.min(day.len())], self.sender);
-        if self.unread {
-            page.heading(&head);
-        } else {
-            page.line_as_is(&head);
-        }
-        page.below(&self.title());
-        let notes = self.notes();
-        if !notes.is_empty() {
-            page.below(&notes.join(", "));
-        }
-        page.below(&self.message_id);
-        page.blank();
-    }
-
     fn title(&self) -> String {
         match (self.defect, self.erased, &self.not_before) {
             (Some(Fault::Sender), ..) => t!("inbox-defect-sender"),
@@ -163,10 +145,24 @@ impl Item {
     }
 }
 
-/// Alone, as it arrives.
+/// In the list, or alone as it arrives.
 impl Answer for Item {
     fn show(&self, page: &mut Page) {
-        Self::show(self, page);
+        let day = local(&self.received_at);
+        let mark = if self.unread { "* " } else { "  " };
+        let head = format!("{mark}{}  {}", &day[..16.min(day.len())], self.sender);
+        if self.unread {
+            page.heading(&head);
+        } else {
+            page.line_as_is(&head);
+        }
+        page.below(&self.title());
+        let notes = self.notes();
+        if !notes.is_empty() {
+            page.below(&notes.join(", "));
+        }
+        page.below(&self.message_id);
+        page.blank();
     }
 }
 

@@ -108,6 +108,32 @@ async fn a_commit_that_seemed_to_fail_is_told_too() {
 }
 
 #[tokio::test]
+async fn what_was_stored_although_everything_failed_is_told_with_the_next_commit() {
+    let world = World::new().await;
+    let (amt, anna, bert) = (world.authority("amt").await, world.citizen().await, world.citizen().await);
+    let mut lost = 0;
+    for steps in 0.. {
+        let cursor = world.app.sync(&anna.caller(), "", 0).await.unwrap().next_cursor;
+        let mut watch = world.app.watch(watcher(&world, anna.caller()), &cursor).await.unwrap();
+        heartbeat(&mut watch).await;
+        let (_, submission) = amt.submission(&world, &anna, |_| {});
+        world.store.fail_any_after(steps, Fault::FailedButStored, true);
+        let refused = world.app.deliver(&amt.caller(), submission, false).await.is_err();
+        if !world.store.mend() {
+            break;
+        }
+        // Somebody else's delivery is the next commit.
+        world.deliver(&amt, &bert).await;
+        let page = world.app.sync(&anna.caller(), &cursor, 0).await.unwrap();
+        if !page.items.is_empty() {
+            news(&mut watch).await;
+            lost += u32::from(refused);
+        }
+    }
+    assert!(lost > 0, "no delivery was stored and refused");
+}
+
+#[tokio::test]
 async fn idle_watchers_cost_no_queries() {
     let world = World::new().await;
     let amt = world.authority("amt").await;

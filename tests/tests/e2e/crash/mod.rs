@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout)] // the seed and what a run came to
 
 mod acknowledged;
+mod batch;
 mod broken_disk;
 mod burst;
 mod checks;

@@ -17,6 +17,16 @@ use rand::Rng as _;
 use super::{LETTERS, Trial, rounds, seed};
 
 impl Trial {
+    /// A trial whose server runs above a disk that forgets.
+    async fn above_a_disk(change: impl FnOnce(&mut Shim)) -> (Self, Disk) {
+        let mut trial = Self::new(Deployment::serving(), seed()).await;
+        trial.d.stop();
+        change(trial.d.with_shim());
+        let disk = Disk::load(&trial.d.data());
+        trial.d.serve();
+        (trial, disk)
+    }
+
     /// Kills nothing, cuts: half of the time all is gone that was not flushed, else any part of it.
     fn cut_power(&mut self, disk: Disk) {
         let rng = &mut self.rng;
@@ -81,11 +91,7 @@ async fn whatever_was_acknowledged_outlives_a_power_cut_at_any_moment() {
 /// The checks above see what is lost: a disk that says it flushed, and did not, turns them red.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disk_that_only_says_it_flushed_is_noticed() {
-    let mut trial = Trial::new(Deployment::serving(), seed()).await;
-    trial.d.stop();
-    trial.d.with_shim().ignore_flushes();
-    let disk = Disk::load(&trial.d.data());
-    trial.d.serve();
+    let (mut trial, disk) = Trial::above_a_disk(Shim::ignore_flushes).await;
     while trial.sent.len() < 5 {
         trial.burst_and_kill().await;
         trial.d.serve();
@@ -133,11 +139,7 @@ fn a_new_deployment_outlives_a_power_cut() {
 /// the way.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_start_finds_is_on_disk_before_anybody_is_told() {
-    let mut trial = Trial::new(Deployment::serving(), seed()).await;
-    trial.d.stop();
-    trial.d.with_shim();
-    let disk = Disk::load(&trial.d.data());
-    trial.d.serve();
+    let (mut trial, disk) = Trial::above_a_disk(|_| {}).await;
     let url = trial.d.url();
     trial.left = trial.people.seal(5, &url, &trial.folder, &mut trial.rng).await.split_off(3);
     let second = trial.left.pop().unwrap();
@@ -162,11 +164,7 @@ async fn what_a_start_finds_is_on_disk_before_anybody_is_told() {
 /// for durable.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_segment_in_a_folder_that_was_half_made_is_on_disk_when_acknowledged() {
-    let mut trial = Trial::new(Deployment::serving(), seed()).await;
-    trial.d.stop();
-    trial.d.with_shim();
-    let disk = Disk::load(&trial.d.data());
-    trial.d.serve();
+    let (mut trial, disk) = Trial::above_a_disk(|_| {}).await;
     let url = trial.d.url();
     let mut letters = trial.people.seal(4, &url, &trial.folder, &mut trial.rng).await;
     trial.left.extend(letters.pop());

@@ -4,7 +4,7 @@ use postfach_proto::v1;
 
 use super::{Scene, caught};
 
-type Sync = fn(&v1::SyncRequest, &mut v1::SyncResponse);
+type Lie = fn(&v1::SyncRequest, &mut v1::SyncResponse);
 
 const SYNC: &str = "MailboxService/Sync";
 const HAND_OVER: &str = "MailboxService/HandOver";
@@ -35,7 +35,7 @@ fn an_honest_relay_changes_nothing() {
 
 #[test]
 fn swapped_changed_or_cut_covers_are_not_shown() {
-    let lies: [Sync; 3] = [
+    let lies: [Lie; 3] = [
         |_, page| {
             let at = messages(page);
             let other = page.items[at[1]].cover_envelope.clone();
