@@ -126,13 +126,17 @@ limits! {
     ACTIVATION_CODE_LIFE_SECONDS: u64 = 30 * 24 * 3600, "activation_code_life_seconds", Seconds, "CODE_EXPIRED",
         "How long an activation code can be redeemed.";
     HANDSHAKE_SECONDS: u64 = 10, "handshake_seconds", Seconds, "",
-        "How long a TLS handshake may take.";
+        "How long a TLS handshake may take, and then the preface of HTTP/2 or as many bytes of HTTP/1.1.";
     STREAMS: u32 = 256, "connection_streams", Streams, "",
         "Concurrent streams of one connection.";
+    WRONG_STREAMS: usize = 256, "wrong_streams", Streams, "",
+        "Streams of one connection that the server resets for a fault of the caller; the connection ends with the next.";
     HEADER_LIST_LEN: u32 = 16 * 1024, "header_list_bytes", Bytes, "",
         "Request headers of one call.";
     WATCH_STREAMS: usize = 64, "watch_streams", Items, "TOO_MANY_WATCHES",
         "Open streams of news for one mailbox, or for one sender.";
+    READ_STREAMS: usize = 16, "read_streams", Items, "TOO_MANY_READERS",
+        "Attachments that one caller reads at once.";
     HEARTBEAT_SECONDS: u64 = 15, "heartbeat_seconds", Seconds, "",
         "A stream of news shows at this interval that it lives.";
     DEADLINE_SECONDS: u64 = 30, "default_deadline_seconds", Seconds, "",

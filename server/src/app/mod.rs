@@ -45,7 +45,7 @@ mod tests;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use postfach_domain::id::Origin;
+use postfach_domain::id::{Origin, Party};
 use postfach_domain::sign::PublicKey;
 use postfach_domain::time::Timestamp;
 use postfach_ledger::vkey::LogSigner;
@@ -57,6 +57,7 @@ use crate::clock::{Chance, Clock};
 use crate::commit::Committer;
 use crate::key_book::KeyBook;
 use crate::logs::LogView;
+use crate::places::Places;
 use crate::storage::Store;
 use crate::watch::Hub;
 pub use deliver_batch::BatchResult;
@@ -97,6 +98,8 @@ pub struct App {
     committer: Arc<Committer>,
     hub: Arc<Hub>,
     keys: Arc<KeyBook>,
+    /// Attachments that are being read.
+    readers: Arc<Places<Party>>,
     workers: Mutex<Vec<JoinHandle<()>>>,
     kept: crate::logs::KeptCheckpoints,
 }

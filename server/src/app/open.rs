@@ -98,6 +98,7 @@ impl App {
             committer,
             hub,
             keys,
+            readers: Arc::default(),
             workers: Mutex::new(workers),
             kept,
         })

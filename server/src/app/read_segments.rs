@@ -5,11 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use postfach_domain::event::EventType;
 use postfach_domain::id::{AttachmentId, MessageId, Party};
+use postfach_domain::limits;
 use postfach_domain::segments::segment_count;
 
 use super::hand_over::check_given;
 use super::{App, AppError, Caller, Page, Refusal, SegmentLeaf, cursor};
 use crate::blobs::{BlobError, BlobStore, SegmentName};
+use crate::places::Place;
 use crate::storage::sql::attachments::{self, Attachment};
 use crate::storage::{Ask, Store};
 
@@ -45,9 +47,11 @@ impl App {
         id: AttachmentId,
     ) -> Result<AttachmentReader, AppError> {
         let attachment = self.readable(caller, message_id, id).await?;
+        let place = self.readers.take(&caller.party, limits::READ_STREAMS);
         Ok(AttachmentReader {
             segment_count: segment_count(attachment.ct_len),
             ct_len: attachment.ct_len,
+            place: Arc::new(place.ok_or(AppError::Limit("read_streams"))?),
             attachment,
             store: self.store.clone(),
             blobs: self.blobs.clone(),
@@ -83,6 +87,8 @@ pub struct AttachmentReader {
     pub segment_count: u64,
     /// Length of the ciphertext in bytes.
     pub ct_len: u64,
+    /// To be kept for as long as any segment of it is in memory.
+    pub place: Arc<Place<Party>>,
     attachment: Attachment,
     store: Arc<dyn Store>,
     blobs: Arc<dyn BlobStore>,

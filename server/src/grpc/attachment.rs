@@ -1,12 +1,15 @@
 //! AttachmentService: ciphertext of attachments in segments.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
+use postfach_domain::id::Party;
 use postfach_proto::convert;
 use postfach_proto::v1;
 use postfach_proto::v1::attachment_service_server::AttachmentService;
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
 use super::caller;
@@ -14,6 +17,7 @@ use super::status::{self, Common, from_app, from_auth, from_field};
 use crate::app::{App, AttachmentReader, Caller};
 use crate::auth::token::TokenError;
 use crate::auth::verifier::AuthError;
+use crate::places::Place;
 
 /// See the module.
 pub struct Attachment(pub Arc<App>);
@@ -84,7 +88,7 @@ impl AttachmentService for Attachment {
         }))
     }
 
-    type ReadSegmentsStream = ReceiverStream<Result<v1::ReadSegmentsResponse, Status>>;
+    type ReadSegmentsStream = Segments;
 
     async fn read_segments(
         &self,
@@ -100,9 +104,24 @@ impl AttachmentService for Attachment {
         let end = request.first.saturating_add(wanted).min(reader.segment_count);
         // One segment waits while another is on the wire: memory stays flat.
         let (sender, segments) = mpsc::channel(1);
+        let segments = Segments { segments, _place: Arc::clone(&reader.place) };
         let reading = Reading { app: Arc::clone(&self.0), caller, reader, common };
         tokio::spawn(reading.run(request.first..end, sender));
-        Ok(Response::new(ReceiverStream::new(segments)))
+        Ok(Response::new(segments))
+    }
+}
+
+/// Segments on their way to a caller, who has one place less until the last of them is gone.
+pub struct Segments {
+    segments: mpsc::Receiver<Result<v1::ReadSegmentsResponse, Status>>,
+    _place: Arc<Place<Party>>,
+}
+
+impl Stream for Segments {
+    type Item = Result<v1::ReadSegmentsResponse, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.segments.poll_recv(cx)
     }
 }
 

@@ -10,7 +10,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use http::header::{ACCEPT_LANGUAGE, CONTENT_TYPE};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use postfach_domain::limits;
 use tokio::time::Instant;
 use tonic::{Code, Status};
@@ -20,6 +20,10 @@ use super::status::{self, Common, RequestId};
 
 /// Longest deadline that a caller can ask for.
 const MAX_DEADLINE: Duration = Duration::from_mins(10);
+
+/// So much before its deadline a call is ended here: the transport has a clock of its own for the same deadline, and would
+/// say that the call was cancelled, without a reason.
+const HEAD_START: Duration = Duration::from_millis(5);
 
 /// What the layer works with.
 #[derive(Clone)]
@@ -47,14 +51,29 @@ impl CallLayer {
     }
 }
 
-/// Answers 404 to what is not gRPC, before gRPC-Web would call it a bad request.
+/// What is spoken here, besides parameters behind a semicolon (gRPC over HTTP/2 and gRPC-Web, "Content-Type").
+const SPOKEN: &[&str] = &[
+    "application/grpc",
+    "application/grpc+proto",
+    "application/grpc-web",
+    "application/grpc-web+proto",
+    "application/grpc-web-text",
+    "application/grpc-web-text+proto",
+];
+
+/// Answers 404 to what is not gRPC, before gRPC-Web would call it a bad request; 405 to any verb but POST, with which
+/// caches and links would repeat calls; 415 to a gRPC that is not spoken here.
 pub async fn only_grpc(request: Request, next: Next) -> Response {
     let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    if content_type.is_some_and(|value| value.starts_with("application/grpc")) {
-        next.run(request).await
-    } else {
-        StatusCode::NOT_FOUND.into_response()
-    }
+    let refused = match content_type.filter(|value| value.starts_with("application/grpc")) {
+        None => StatusCode::NOT_FOUND,
+        Some(_) if request.method() != Method::POST => StatusCode::METHOD_NOT_ALLOWED,
+        Some(value) if SPOKEN.contains(&value.split(';').next().unwrap_or_default().trim_end()) => {
+            return next.run(request).await;
+        }
+        Some(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    };
+    refused.into_response()
 }
 
 /// See the module.
@@ -62,13 +81,15 @@ pub async fn common(State(layer): State<CallLayer>, mut request: Request, next: 
     let started = Instant::now();
     let uri = request.uri().clone();
     let common = layer.common(request.headers());
-    let deadline = deadline(request.headers());
+    let deadline = deadline(request.headers()).saturating_sub(HEAD_START);
     request.extensions_mut().insert(common.clone());
 
-    let response = match tokio::time::timeout(deadline, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => status::deadline_exceeded().into_http(),
+    // A deadline that has passed already is not a race that a quick call may win.
+    let answer = match deadline {
+        Duration::ZERO => None,
+        _ => tokio::time::timeout(deadline, next.run(request)).await.ok(),
     };
+    let response = answer.unwrap_or_else(|| status::deadline_exceeded().into_http());
     let failed = Status::from_header_map(response.headers()).filter(|status| status.code() != Code::Ok);
     let (method, request) = (uri.path(), common.request_id);
     let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -199,6 +199,9 @@ pub const TABLE: &[Reason] = reasons! {
     "TOO_MANY_DEVICES" FailedPrecondition
         "The mailbox has as many devices as it can have. Revoke one first."
         "Das Postfach hat so viele Geräte, wie es haben kann. Widerrufen Sie erst eines.";
+    "TOO_MANY_READERS" ResourceExhausted
+        "Too many attachments are being read. Finish one first."
+        "Zu viele Anlagen werden gerade geladen. Beenden Sie erst eine.";
     "TOO_MANY_UPLOADS" ResourceExhausted
         "Too many uploads are open. Finish one first."
         "Zu viele Übertragungen sind offen. Beenden Sie erst eine.";

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
@@ -26,7 +26,7 @@ pub type LocalConnection = Connection<UnixStream>;
 /// How many connections at once, and how long each may take to become one.
 #[derive(Clone, Copy, Debug)]
 pub struct AcceptLimits {
-    /// Time for a TLS handshake.
+    /// Time for a TLS handshake, and again until the caller begins to speak.
     pub handshake: Duration,
     /// Open connections, handshakes included; more wait in the kernel's queue.
     pub connections: usize,
@@ -134,7 +134,8 @@ impl Handshake {
                     .negotiated_key_exchange_group()
                     .map(rustls::crypto::SupportedKxGroup::name);
                 let info = ConnectionInfo { peer: Some(self.peer), group };
-                let connection = Connection::new(stream, info, &self.end, Some(self.place));
+                let connection = Connection::new(stream, info, &self.end, Some(self.place))
+                    .speaking_until(Instant::now() + self.limit);
                 // Fails only when the server has stopped.
                 let _ = ready.send(Ok(connection)).await;
             }

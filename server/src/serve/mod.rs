@@ -115,6 +115,8 @@ fn server(routes: Router) -> tonic::transport::server::Router {
         .accept_http1(true)
         .max_concurrent_streams(limits::STREAMS)
         .http2_max_header_list_size(limits::HEADER_LIST_LEN)
+        // Without this tonic switches the engine's own limit off.
+        .http2_max_local_error_reset_streams(Some(limits::WRONG_STREAMS))
         .http2_keepalive_interval(Some(KEEP_ALIVE_EVERY))
         .http2_keepalive_timeout(Some(KEEP_ALIVE_WITHIN))
         .initial_stream_window_size(STREAM_WINDOW)

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod backup;
+mod bad_calls;
 mod bad_input;
 mod crash;
 mod documents;

@@ -7,7 +7,7 @@ mod batch;
 mod broken_disk;
 mod burst;
 mod checks;
-mod people;
+pub mod people;
 mod power;
 
 use std::fs;
