@@ -5,6 +5,7 @@
 
 pub mod deployment;
 pub mod disk;
+pub mod line;
 pub mod listener;
 pub mod operator;
 pub mod person;

@@ -20,7 +20,9 @@ impl Bar {
     /// A bar with a label; it never draws where `allowed` is false.
     pub fn new(label: &str, allowed: bool) -> Self {
         let drawn = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
-        if let Ok(style) = ProgressStyle::with_template("{msg} [{bar:24}] {bytes}/{total_bytes} {eta}") {
+        if let Ok(style) =
+            ProgressStyle::with_template("{msg} [{bar:24}] {bytes}/{total_bytes} {bytes_per_sec} {eta}")
+        {
             drawn.set_style(style.progress_chars("=> "));
         }
         drawn.set_message(super::safe::line(label));
@@ -35,6 +37,9 @@ impl Bar {
         if self.total.swap(total, Ordering::Relaxed) != total {
             self.drawn.set_draw_target(ProgressDrawTarget::stderr());
             self.drawn.set_length(total);
+            self.drawn.set_position(done);
+            // What was there before this run says nothing of the line.
+            self.drawn.reset_eta();
         }
         self.drawn.set_position(done);
     }

@@ -5,6 +5,7 @@
 mod backup;
 mod bad_calls;
 mod bad_input;
+mod broken_line;
 mod crash;
 mod documents;
 mod erased;

@@ -31,8 +31,9 @@ pub(crate) const MAX_ANSWER: usize = 4 * 1024 * 1024 + 64 * 1024;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// What a transfer of up to one segment may take on a slow line.
-const TRANSFER_LIMIT: Duration = Duration::from_mins(2);
+/// What a transfer of up to one segment may take on a slow line: two at once need 28 KB/s. A dead line is noticed sooner,
+/// by the connection's probes.
+pub(crate) const TRANSFER_LIMIT: Duration = Duration::from_mins(5);
 
 /// How to reach the service.
 #[derive(Debug, Clone)]
@@ -54,7 +55,7 @@ impl Default for ConnectOptions {
 pub(crate) enum Pace {
     /// Within the client's timeout.
     Normal,
-    /// A segment on a slow line: longer, but failures count against the timeout.
+    /// A segment on a slow line: longer, and the timeout counts from the first failure on.
     Transfer,
 }
 
@@ -188,12 +189,15 @@ impl Client {
     where
         Fut: Future<Output = Result<Response<Res>, Status>>,
     {
-        let end = Instant::now() + self.timeout;
+        let mut end = match pace {
+            Pace::Normal => Some(Instant::now() + self.timeout),
+            Pace::Transfer => None,
+        };
         let (mut pause, mut clock_corrected) = (FIRST_PAUSE, false);
         loop {
-            let limit = match pace {
-                Pace::Normal => end.saturating_duration_since(Instant::now()).max(FIRST_PAUSE),
-                Pace::Transfer => self.timeout.max(TRANSFER_LIMIT),
+            let limit = match (pace, end) {
+                (Pace::Normal, Some(end)) => end.saturating_duration_since(Instant::now()).max(FIRST_PAUSE),
+                _ => self.timeout.max(TRANSFER_LIMIT),
             };
             let mut attempt = Request::new(request());
             attempt.set_timeout(limit);
@@ -220,7 +224,7 @@ impl Client {
                 return Err(Failed::Status(failure));
             }
             let wait = failure.retry_after().unwrap_or_else(|| self.jittered(pause));
-            if Instant::now() + wait >= end {
+            if Instant::now() + wait >= *end.get_or_insert_with(|| Instant::now() + self.timeout) {
                 return Err(Failed::Status(failure));
             }
             tracing::debug!(code = ?status.code(), wait_ms = wait.as_millis(), "trying again");

@@ -16,7 +16,7 @@ use postfach_proto::v1::attachment_service_client::AttachmentServiceClient;
 use tokio::time::Instant;
 
 use super::{Mailbox, MessageRecord};
-use crate::client::{MAX_ANSWER, Pace};
+use crate::client::{MAX_ANSWER, Pace, TRANSFER_LIMIT};
 use crate::error::{Error, EvidenceFault};
 use crate::files::{create_private, sync_folder};
 use crate::progress::Progress;
@@ -24,8 +24,6 @@ use crate::work::{Cancel, Watched, blocking};
 
 /// Segment hashes asked for at once: 2 GiB of attachment.
 const HASH_PAGE: u32 = 500;
-/// How long a stream may be silent between two segments.
-const SEGMENT_LIMIT: Duration = Duration::from_mins(2);
 /// Pause after a broken stream.
 const PAUSE: Duration = Duration::from_millis(300);
 
@@ -114,16 +112,20 @@ impl Download {
     async fn fetch(&self) -> Result<(), Error> {
         let mut next = self.checked_segments().await?;
         self.tell(next);
-        let mut last_step = Instant::now();
+        // Patience is counted from the first failure after the last segment: to notice a dead line takes time too.
+        let mut failing_since = None;
         while next < self.hashes.count() {
             let before = next;
             let result = self.stream(&mut next).await;
             if next > before {
-                last_step = Instant::now();
+                failing_since = None;
             }
             match result {
                 Ok(()) => {}
-                Err(Error::ServerAway { .. }) if last_step.elapsed() < self.mailbox.client.timeout() => {
+                Err(Error::ServerAway { .. })
+                    if failing_since.get_or_insert_with(Instant::now).elapsed()
+                        < self.mailbox.client.timeout() =>
+                {
                     tokio::time::sleep(PAUSE).await;
                 }
                 Err(error) => return Err(error),
@@ -162,7 +164,7 @@ impl Download {
             .await?;
         while *next < self.hashes.count() {
             let away = |detail: &str| Error::ServerAway { retry_after: None, detail: detail.to_owned() };
-            let message = tokio::time::timeout(SEGMENT_LIMIT, stream.message()).await;
+            let message = tokio::time::timeout(TRANSFER_LIMIT, stream.message()).await;
             let message = message.map_err(|_| away("no segment in time"))?;
             let message = message.map_err(|status| crate::status::Failure::of(&status).into_error())?;
             let segment = message.ok_or_else(|| away("the stream ended early"))?;
