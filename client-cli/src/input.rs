@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, IsTerminal as _, Read as _};
 use std::path::Path;
 
+use postfach_domain::hash::Digest;
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::exit::{Failure, Outcome};
@@ -131,4 +133,15 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
         io::ErrorKind::InvalidData => fail!(Usage, "FILE_NOT_TEXT", "file-not-text", file = file.as_str()),
         _ => fail!(Other, "FILE", "file-failed", file = file.as_str(), error = reason.as_str()),
     }
+}
+
+/// True for a file with exactly this content: length in bytes and SHA-256.
+pub fn holds(path: &Path, len: u64, sha256: &Digest) -> io::Result<bool> {
+    let meta = std::fs::metadata(path)?;
+    if !meta.is_file() || meta.len() != len {
+        return Ok(false);
+    }
+    let mut hasher = Sha256::new();
+    io::copy(&mut File::open(path)?, &mut hasher)?;
+    Ok(Digest(hasher.finalize().into()) == *sha256)
 }

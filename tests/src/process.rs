@@ -98,3 +98,10 @@ pub fn command(name: &str) -> Command {
 pub fn args<const N: usize>(words: [&dyn AsRef<OsStr>; N]) -> Vec<std::ffi::OsString> {
     words.iter().map(|word| word.as_ref().to_owned()).collect()
 }
+
+/// Largest resident memory of a process so far (VmHWM), in KiB; 0 when it has ended.
+pub fn peak_kib(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.map_or(0, |line| line.trim().trim_end_matches(" kB").parse().unwrap())
+}

@@ -370,7 +370,7 @@ send-id-malformed = Das ist keine Kennung für eine neue Nachricht: Es muss eine
 send-busy = Ein anderer Befehl sendet gerade diese Nachricht.
     .hint = Warten Sie, bis er fertig ist, und rufen Sie dann denselben Befehl noch einmal auf; nichts geschieht doppelt.
 send-id-reused = Diese Kennung wurde hier schon für eine andere Nachricht benutzt.
-    .hint = Lassen Sie --message-id weg, oder wiederholen Sie den Befehl genau so, wie er war.
+    .hint = Lassen Sie --message-id weg, oder wiederholen Sie den Befehl genau so, wie er war, mit unveränderten Dateien.
 send-waiting = { $count ->
     [one] Eine früher versiegelte Nachricht ist noch nicht zugestellt: { $ids }. Wiederholen Sie ihren Befehl mit --message-id.
    *[other] { $count } früher versiegelte Nachrichten sind noch nicht zugestellt: { $ids }. Wiederholen Sie ihre Befehle mit --message-id.

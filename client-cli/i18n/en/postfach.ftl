@@ -370,7 +370,7 @@ send-id-malformed = That is no id for a new message: it has to be a UUID of vers
 send-busy = Another command is sending this message.
     .hint = Wait until it has ended, then run the same command again; nothing happens twice.
 send-id-reused = This message id was used here for another message.
-    .hint = Leave --message-id out, or repeat the command exactly as it was.
+    .hint = Leave --message-id out, or repeat the command exactly as it was, with the files unchanged.
 send-waiting = { $count ->
     [one] One message was sealed before and is not delivered yet: { $ids }. Repeat its command with --message-id.
    *[other] { $count } messages were sealed before and are not delivered yet: { $ids }. Repeat their commands with --message-id.

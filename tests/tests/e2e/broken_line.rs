@@ -24,8 +24,9 @@ fn content() -> Vec<u8> {
     words.take((LEN / 8) as usize).flatten().collect()
 }
 
+/// All in the first segments, so that one segment meets each of them.
 fn breaks() -> [(u64, Break); 3] {
-    [(7 * MIB, Break::Cut), (9 * MIB, Break::Corrupt), (6 * MIB, Break::Stall)]
+    [(MIB, Break::Cut), (2 * MIB, Break::Corrupt), (3 * MIB, Break::Stall)]
 }
 
 /// Starts a command, kills it once so many bytes passed, and gives how many passed when the same ran to its end.

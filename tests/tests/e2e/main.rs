@@ -5,7 +5,9 @@
 mod backup;
 mod bad_calls;
 mod bad_input;
+mod big_file;
 mod broken_line;
+mod client_disk;
 mod crash;
 mod documents;
 mod erased;

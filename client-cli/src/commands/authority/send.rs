@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use postfach_domain::event::EventType;
+use postfach_domain::hash::Digest;
 use postfach_domain::id::{Address, MessageId};
-use postfach_sdk::sender::{NewMessage, OutboxEntry, Sent};
+use postfach_sdk::sender::{FileToSend, NewMessage, OutboxEntry, Sent};
 use postfach_sdk::{Error, progress};
 use rand::Rng as _;
 use serde::Serialize;
@@ -20,6 +21,7 @@ use crate::commands::message_id::message_id;
 use crate::commands::stages_view::local;
 use crate::context::Context;
 use crate::exit::{Exit, Failure, Outcome};
+use crate::explain::failure;
 use crate::input;
 use crate::output::{Answer, Bar, Page, Report};
 use crate::profile::files::{create_private_folder, write_atomic};
@@ -53,7 +55,7 @@ pub async fn run(context: &Context, args: &Args) -> Outcome<Report> {
     let outgoing = Outgoing::claim(&clerk.session.unlocked, id)?;
     let digest = digest(&to, &message);
     let entry = match outgoing.stored(&clerk.keys.sign.public())? {
-        Some((known, entry)) if known == digest => {
+        Some((known, entry)) if known == digest && still_the_same(&clerk, &entry, &message).await? => {
             context.out.note(&t!("send-again"));
             entry
         }
@@ -79,6 +81,21 @@ fn warn_of_waiting(context: &Context, clerk: &Clerk, id: &MessageId) -> Outcome<
         context.warn(&t!("send-waiting", count = waiting.len(), ids = ids.as_str()));
     }
     Ok(())
+}
+
+/// False when one of the files is not what was sealed. Files that are gone by now are not asked for any more.
+async fn still_the_same(clerk: &Clerk, entry: &OutboxEntry, message: &NewMessage) -> Outcome<bool> {
+    if message.attachments.is_empty() {
+        return Ok(true);
+    }
+    let sealed = clerk.sender.sealed_files(entry).await.map_err(failure)?;
+    let same =
+        |(file, (len, sha256)): (&FileToSend, &(u64, Digest))| match input::holds(&file.path, *len, sha256) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(true),
+            other => other.map_err(|e| io_failure(&file.path, &e)),
+        };
+    let same: Vec<bool> = message.attachments.iter().zip(&sealed).map(same).collect::<Outcome<_>>()?;
+    Ok(same.iter().all(|same| *same))
 }
 
 /// Seals message and attachments; everything is durable when this returns.

@@ -1,16 +1,13 @@
 //! `postfach attachment save`: checked, resumable, and never stopped by a name.
 
 use std::fs;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use postfach_domain::cleaning;
-use postfach_domain::hash::Digest;
 use postfach_envelope::attachment::Attachment;
 use postfach_sdk::mailbox::MessageRecord;
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 
 use super::open::Owner;
 use crate::commands::folder;
@@ -19,7 +16,7 @@ use crate::commands::message_id::message_id;
 use crate::context::Context;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::{Answer, Page, Report};
-use crate::{fail, t};
+use crate::{fail, input, t};
 
 /// `postfach attachment save`
 #[derive(Debug, clap::Args)]
@@ -131,19 +128,7 @@ fn free_or_same(output: &Path, name: &str, attachment: &Attachment) -> PathBuf {
 
 /// True for a file with exactly this content.
 fn holds(path: &Path, attachment: &Attachment) -> bool {
-    let same_length = fs::metadata(path).is_ok_and(|m| m.is_file() && m.len() == attachment.plain_len);
-    same_length && hash_of(path).is_ok_and(|hash| hash == attachment.plain_sha256)
-}
-
-fn hash_of(path: &Path) -> std::io::Result<Digest> {
-    let mut file = fs::File::open(path)?;
-    let (mut hasher, mut buffer) = (Sha256::new(), vec![0; 1 << 16]);
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(Digest(hasher.finalize().into())),
-            n => hasher.update(&buffer[..n]),
-        }
-    }
+    input::holds(path, attachment.plain_len, &attachment.plain_sha256).unwrap_or(false)
 }
 
 /// What is said when some could not be saved: evidence before everything else, then that it is done in part.

@@ -1,6 +1,7 @@
 //! Calls to the service: tokens, deadlines, retries and the correction of a wrong clock. What the answers are worth is
 //! judged elsewhere.
 
+mod patience;
 #[cfg(test)]
 mod tests;
 
@@ -12,11 +13,11 @@ use std::time::Duration;
 use postfach_domain::id::Party;
 use postfach_domain::sign::SecretKey;
 use postfach_domain::time::Timestamp;
-use tokio::time::Instant;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
+pub(crate) use self::patience::Patience;
 use crate::channel::{channel, tls_failure};
 use crate::environment::Environment;
 use crate::error::Error;
@@ -55,7 +56,7 @@ impl Default for ConnectOptions {
 pub(crate) enum Pace {
     /// Within the client's timeout.
     Normal,
-    /// A segment on a slow line: longer, and the timeout counts from the first failure on.
+    /// A segment on a slow line: longer, and with the patience of a transfer.
     Transfer,
 }
 
@@ -189,15 +190,15 @@ impl Client {
     where
         Fut: Future<Output = Result<Response<Res>, Status>>,
     {
-        let mut end = match pace {
-            Pace::Normal => Some(Instant::now() + self.timeout),
-            Pace::Transfer => None,
+        let mut patience = match pace {
+            Pace::Normal => Patience::of_call(self.timeout),
+            Pace::Transfer => Patience::of_transfer(self.timeout),
         };
         let (mut pause, mut clock_corrected) = (FIRST_PAUSE, false);
         loop {
-            let limit = match (pace, end) {
-                (Pace::Normal, Some(end)) => end.saturating_duration_since(Instant::now()).max(FIRST_PAUSE),
-                _ => self.timeout.max(TRANSFER_LIMIT),
+            let limit = match pace {
+                Pace::Normal => patience.left().max(FIRST_PAUSE),
+                Pace::Transfer => self.timeout.max(TRANSFER_LIMIT),
             };
             let mut attempt = Request::new(request());
             attempt.set_timeout(limit);
@@ -224,7 +225,7 @@ impl Client {
                 return Err(Failed::Status(failure));
             }
             let wait = failure.retry_after().unwrap_or_else(|| self.jittered(pause));
-            if Instant::now() + wait >= *end.get_or_insert_with(|| Instant::now() + self.timeout) {
+            if !patience.holds(wait) {
                 return Err(Failed::Status(failure));
             }
             tracing::debug!(code = ?status.code(), wait_ms = wait.as_millis(), "trying again");

@@ -13,10 +13,9 @@ use postfach_domain::segments::{SEGMENT_LEN, segment_len};
 use postfach_envelope::attachment::{Attachment, AttachmentOpenError, SegmentHashes, open_attachment};
 use postfach_proto::v1;
 use postfach_proto::v1::attachment_service_client::AttachmentServiceClient;
-use tokio::time::Instant;
 
 use super::{Mailbox, MessageRecord};
-use crate::client::{MAX_ANSWER, Pace, TRANSFER_LIMIT};
+use crate::client::{MAX_ANSWER, Pace, Patience, TRANSFER_LIMIT};
 use crate::error::{Error, EvidenceFault};
 use crate::files::{create_private, sync_folder};
 use crate::progress::Progress;
@@ -112,20 +111,17 @@ impl Download {
     async fn fetch(&self) -> Result<(), Error> {
         let mut next = self.checked_segments().await?;
         self.tell(next);
-        // Patience is counted from the first failure after the last segment: to notice a dead line takes time too.
-        let mut failing_since = None;
+        let patience = || Patience::of_transfer(self.mailbox.client.timeout());
+        let mut now = patience();
         while next < self.hashes.count() {
             let before = next;
             let result = self.stream(&mut next).await;
             if next > before {
-                failing_since = None;
+                now = patience();
             }
             match result {
                 Ok(()) => {}
-                Err(Error::ServerAway { .. })
-                    if failing_since.get_or_insert_with(Instant::now).elapsed()
-                        < self.mailbox.client.timeout() =>
-                {
+                Err(Error::ServerAway { .. }) if now.holds(PAUSE) => {
                     tokio::time::sleep(PAUSE).await;
                 }
                 Err(error) => return Err(error),

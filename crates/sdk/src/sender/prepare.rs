@@ -4,13 +4,14 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
+use postfach_domain::hash::Digest;
 use postfach_domain::id::{AttachmentId, MessageId};
 use postfach_domain::limits;
 use postfach_domain::outer::Outer;
 use postfach_envelope::Unlock;
 use postfach_envelope::attachment::{AttachmentSealError, SealedAttachment, seal_attachment};
 use postfach_envelope::draft::{Draft, DraftAttachment};
-use postfach_envelope::open::{Received, open_cover};
+use postfach_envelope::open::{OpenedCover, OpenedLetter, Received, open_cover};
 use postfach_envelope::open_sender_copy;
 use postfach_envelope::seal::{Recipients, SealError, seal_message};
 use rand::Rng as _;
@@ -101,25 +102,7 @@ impl Sender {
         if outer.recipient != recipient.address {
             return Err(damaged("it is for another recipient".to_owned()));
         }
-        let keys = self
-            .mailbox
-            .generations
-            .values()
-            .rev()
-            .find_map(|own| open_sender_copy(entry.sender_copy(), own).ok())
-            .ok_or_else(|| damaged("its sender copy does not open".to_owned()))?;
-        let received = Received {
-            origin: &self.client.service().origin,
-            recipient: outer.recipient,
-            signer: &self.key.public(),
-            hashes: entry.hashes(),
-            outer: entry.outer_bytes(),
-        };
-        let cover = open_cover(&received, entry.cover_envelope(), Unlock::FileKey(&keys.cover))
-            .map_err(|e| damaged(e.to_string()))?;
-        let letter = cover
-            .open_letter(entry.letter_envelope(), Unlock::FileKey(&keys.letter))
-            .map_err(|e| damaged(e.to_string()))?;
+        let (cover, letter) = self.open_own(entry)?;
         let attachment =
             |(opened, stored): (&postfach_envelope::attachment::Attachment, &OutboxAttachment)| {
                 DraftAttachment {
@@ -148,6 +131,41 @@ impl Sender {
         };
         outer.recipient_head = recipient.head;
         self.seal(outer, &draft, recipient, entry.attachments().to_vec())
+    }
+
+    /// Length in bytes and SHA-256 of the files that were sealed, in order.
+    pub async fn sealed_files(&self, entry: &OutboxEntry) -> Result<Vec<(u64, Digest)>, Error> {
+        let (sender, entry) = (self.clone(), entry.clone());
+        blocking(move |_| {
+            let (_, letter) = sender.open_own(&entry)?;
+            Ok(letter.attachments().iter().map(|a| (a.plain_len, a.plain_sha256)).collect())
+        })
+        .await
+    }
+
+    /// Opens what this sender sealed, by the keys in the sender copy.
+    fn open_own(&self, entry: &OutboxEntry) -> Result<(OpenedCover, OpenedLetter), Error> {
+        let damaged = |reason: String| Error::Damaged { what: "outbox entry", reason };
+        let keys = self
+            .mailbox
+            .generations
+            .values()
+            .rev()
+            .find_map(|own| open_sender_copy(entry.sender_copy(), own).ok())
+            .ok_or_else(|| damaged("its sender copy does not open".to_owned()))?;
+        let received = Received {
+            origin: &self.client.service().origin,
+            recipient: entry.recipient()?,
+            signer: &self.key.public(),
+            hashes: entry.hashes(),
+            outer: entry.outer_bytes(),
+        };
+        let cover = open_cover(&received, entry.cover_envelope(), Unlock::FileKey(&keys.cover))
+            .map_err(|e| damaged(e.to_string()))?;
+        let letter = cover
+            .open_letter(entry.letter_envelope(), Unlock::FileKey(&keys.letter))
+            .map_err(|e| damaged(e.to_string()))?;
+        Ok((cover, letter))
     }
 
     fn seal(
