@@ -32,6 +32,11 @@ impl Patience {
         (self.pause, self.began) = (FIRST_PAUSE, true);
     }
 
+    /// A break after something that brought nothing, so that a server that calls for nothing is not asked without end.
+    pub async fn rest(&self) {
+        tokio::time::sleep(FIRST_PAUSE).await;
+    }
+
     /// Waits after a failure that means that the server is away; every other one ends the command.
     pub async fn bear(&mut self, context: &Context, failure: Failure) -> Outcome<()> {
         if failure.exit != Exit::ServerAway || !self.began {

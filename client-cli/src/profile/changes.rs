@@ -1,7 +1,7 @@
 //! What a command or a step of a sync found out, as differences. They are applied to what is stored at that moment, so
 //! that nothing is lost of what other commands stored meanwhile. Not here: files and locks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use postfach_domain::id::MessageId;
 use postfach_sdk::mailbox::MessageRecord;
@@ -17,8 +17,6 @@ pub struct Changes {
     pub arrived: Vec<(Entry, MessageRecord)>,
     /// What happened to messages; one that is not known is left alone.
     pub happened: Vec<(MessageId, Change)>,
-    /// Places in the log whose events were erased, and with them the content of their messages.
-    pub erased: Vec<u64>,
     /// How far the mailbox was read, where that changed.
     pub sync: Option<SyncState>,
 }
@@ -68,11 +66,6 @@ impl Changes {
                 Change::Fault(fault) => entry.defect = entry.defect.or(Some(fault)),
             }
         }
-        for id in messages_of(&self.erased, stored, &applied.entries) {
-            if let Some(entry) = applied.current(stored, &id) {
-                entry.erased = true;
-            }
-        }
         applied.drop_content();
         applied.entries.retain(|id, entry| stored.get(id) != Some(entry));
         applied
@@ -101,18 +94,4 @@ impl Applied {
         let is_stored = |id: &MessageId| stored.get(id).is_some_and(|before| before.cover_at.is_some());
         gone.map(|entry| entry.message_id).filter(is_stored).collect()
     }
-}
-
-fn messages_of(
-    places: &[u64],
-    stored: &BTreeMap<MessageId, Entry>,
-    changed: &BTreeMap<MessageId, Entry>,
-) -> BTreeSet<MessageId> {
-    if places.is_empty() {
-        return BTreeSet::new();
-    }
-    let places: BTreeSet<u64> = places.iter().copied().collect();
-    let names_one = |entry: &&Entry| entry.stages.iter().any(|stage| places.contains(&stage.evidence_index));
-    let all = stored.values().chain(changed.values());
-    all.filter(names_one).map(|entry| entry.message_id).collect()
 }

@@ -240,10 +240,6 @@ fn what_the_owner_deletes_leaves_this_computer() {
 #[test]
 fn what_the_service_erases_leaves_this_computer() {
     leaves_this_computer("ERASED", |messages, id| happened(messages, id, EventType::Erased, 9));
-    leaves_this_computer("ERASED", |messages, id| {
-        let place = messages.get(&id).unwrap().accepted_index;
-        messages.store(Changes { erased: vec![place], ..Changes::default() }).unwrap();
-    });
 }
 
 #[test]

@@ -182,6 +182,11 @@ pub fn outer_hash(bytes: &[u8]) -> Digest {
 }
 
 impl Outer {
+    /// From when on cover and letter are there, for a message that was accepted at `occurred_at`.
+    pub fn available_at(&self, occurred_at: Timestamp) -> Timestamp {
+        self.not_before.unwrap_or_default().max(occurred_at)
+    }
+
     /// Reads the bytes as transported.
     pub fn parse(bytes: &[u8]) -> Result<Self, OuterError> {
         if bytes.len() > limits::OUTER_LEN {

@@ -150,6 +150,8 @@ fn outer_and_event_agree() {
         (Event { message_id: None, ..good.clone() }, "message_id"),
         (Event { sender: Some(Party::Mailbox(address())), ..good.clone() }, "sender"),
         (Event { recipient: Some(Address([1; 32])), ..good.clone() }, "recipient"),
+        (Event { available_at: Timestamp(NOW.0 + 1), ..good.clone() }, "not_before"),
+        (Event { available_at: Timestamp(NOW.0 - 1), ..good.clone() }, "not_before"),
     ];
     for (event, field) in cases {
         let result = check(&receipt(&event, Some(&outer), by_authority()));
@@ -204,7 +206,8 @@ fn act_and_event_agree() {
 fn certificates_are_of_this_authority_and_time() {
     let outer = outer(authority());
     let event = submission_event(EventType::Accepted, &outer, &authority_key());
-    let expired = Event { occurred_at: Timestamp(NOW.0 + 1_000_001), ..event.clone() };
+    let late = Timestamp(NOW.0 + 1_000_001);
+    let expired = Event { occurred_at: late, available_at: late, ..event.clone() };
     assert_eq!(
         check(&receipt(&expired, Some(&outer), by_authority())),
         Err(ReceiptError::CertificateMismatch("time"))

@@ -109,6 +109,10 @@ pub struct StoredChain {
 pub struct SyncState {
     /// Where to go on, opaque.
     pub cursor: String,
+    /// Place in the evidence log behind the last event of the pages before, so that page after page comes to an end. Not
+    /// stored: a false cursor does not spoil a profile, the next run may begin at it.
+    #[serde(skip)]
+    pub behind: u64,
     /// What was seen of each sender, by issuer text.
     pub pairs: BTreeMap<String, PairState>,
     /// Messages whose covers are asked for again later.

@@ -67,11 +67,13 @@ impl Failure {
             return Error::Expired { reason, request_id };
         }
         match code {
+            // Our own: a message larger than what we read. The service calls it RESOURCE_EXHAUSTED where ours was.
+            Code::OutOfRange => Error::answer("it is too large"),
             Code::NotFound => Error::NotFound { reason, request_id },
             Code::Unauthenticated => Error::NotAccepted { reason, request_id },
             Code::PermissionDenied => Error::NotAllowed { reason, request_id },
             Code::AlreadyExists | Code::FailedPrecondition => Error::Conflict { reason, request_id },
-            Code::InvalidArgument | Code::OutOfRange | Code::ResourceExhausted => {
+            Code::InvalidArgument | Code::ResourceExhausted => {
                 let (field, why) = self.fields.into_iter().next().unwrap_or((reason, self.message));
                 Error::BadInput { field, reason: why }
             }
@@ -104,6 +106,12 @@ mod tests {
         assert!(matches!(error(Code::AlreadyExists, "MESSAGE_ID_REUSED"), Error::Conflict { .. }));
         assert!(matches!(error(Code::Unavailable, "BUSY"), Error::ServerAway { .. }));
         assert_eq!(error(Code::PermissionDenied, "X").request_id(), Some("r-1"));
+    }
+
+    #[test]
+    fn an_answer_that_is_too_large_to_be_read_is_the_services_fault() {
+        let local = Status::out_of_range("Error, decoded message length too large");
+        assert!(matches!(Failure::of(&local).into_error(), Error::Evidence(_)));
     }
 
     #[test]

@@ -92,6 +92,11 @@ pub(crate) const CERTIFICATE_INDEX: u64 = 0;
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::certified_until(None)
+    }
+
+    /// The same, with a certificate that ends.
+    pub(crate) fn certified_until(not_after: Option<Timestamp>) -> Self {
         let (service, environment) = (service(), environment());
         let profile = AuthorityProfile {
             authority_id: "stadt-test".parse().unwrap(),
@@ -110,7 +115,7 @@ impl World {
             mailbox: authority.mailbox.address,
             ibans: Vec::new(),
             not_before: Timestamp(0),
-            not_after: None,
+            not_after,
         };
         let certificate = certificate.sign(&registrar()).unwrap();
         let genesis = Signed::decode(citizen.registration.genesis.as_slice()).unwrap();
@@ -164,6 +169,11 @@ impl World {
 
     /// A sealed message to the citizen.
     pub(crate) fn seal(&self, subject: &str) -> Sealed {
+        self.seal_for(subject, None)
+    }
+
+    /// A sealed message that is not to be read before a time.
+    pub(crate) fn seal_for(&self, subject: &str, not_before: Option<Timestamp>) -> Sealed {
         let head = ChainHead { seq: 0, link_hash: link_hash(&self.genesis) };
         let outer = Outer {
             origin: self.service.origin.clone(),
@@ -178,7 +188,7 @@ impl World {
             regime: LegalRegime::None,
             min_trust_level: TrustLevel::Basic,
             confirmation_requested: false,
-            not_before: None,
+            not_before,
             in_reply_to: None,
             attachments: Vec::new(),
         };

@@ -39,14 +39,16 @@ struct Line {
 /// Prints what happened, and with `--follow` what happens.
 pub async fn run(context: &Context, args: &Args) -> Outcome<Report> {
     let clerk = Clerk::open(context)?;
-    let mut events = Events { context, clerk: &clerk, cursor: args.after.clone(), patience: Patience::new() };
+    let (cursor, patience) = (args.after.clone(), Patience::new());
+    let mut events = Events { context, clerk: &clerk, cursor, behind: 0, patience };
     if !args.follow {
         return events.list().await.map(Report::nothing);
     }
     loop {
         match events.follow().await {
             Ok(Some(exit)) => return Ok(Report::nothing(exit)),
-            Ok(None) => {}
+            // The stream ended in good order: the next one takes its place.
+            Ok(None) => events.patience.rest().await,
             Err(failure) => events.patience.bear(context, failure).await?,
         }
     }
@@ -56,6 +58,8 @@ struct Events<'a> {
     context: &'a Context,
     clerk: &'a Clerk,
     cursor: String,
+    /// Place in the log behind the last event; none that comes lies before it.
+    behind: u64,
     patience: Patience,
 }
 
@@ -63,7 +67,7 @@ impl Events<'_> {
     /// Everything that is there.
     async fn list(&mut self) -> Outcome<Exit> {
         loop {
-            let page = self.clerk.sender.events(&self.cursor).await;
+            let page = self.clerk.sender.events(&self.cursor, self.behind).await;
             let page = self.clerk.session.finish(self.context, page)?;
             let has_more = page.has_more;
             match self.print(page) {
@@ -76,7 +80,7 @@ impl Events<'_> {
     /// Follows one stream to its end; how the command ends, where it must.
     async fn follow(&mut self) -> Outcome<Option<Exit>> {
         let cursor = self.cursor.clone();
-        let news = self.clerk.sender.watch_events(&cursor).await;
+        let news = self.clerk.sender.watch_events(&cursor, self.behind).await;
         let mut news = self.clerk.session.finish(self.context, news)?;
         self.patience.answered(self.context);
         loop {
@@ -95,7 +99,7 @@ impl Events<'_> {
     /// Prints a page and moves on; an exit where standard output is gone.
     fn print(&mut self, page: DeliveryEvents) -> Option<Exit> {
         let printed = page.events.into_iter().all(|event| self.context.out.one(Line::of(event)));
-        self.cursor = page.next_cursor;
+        (self.cursor, self.behind) = (page.next_cursor, page.behind);
         (!printed).then_some(Exit::Other)
     }
 }

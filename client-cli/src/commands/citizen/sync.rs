@@ -103,7 +103,7 @@ impl Step<'_, '_> {
                 self.synced.events += 1;
                 self.changes.happened.push((id, Change::Stage(event.stage)));
             }
-            SyncItem::Erased { index } => self.changes.erased.push(index),
+            // That something was erased is the service's claim until an ERASED event says so; what is here stays until then.
             _ => {}
         }
     }
@@ -171,6 +171,11 @@ fn entry_of(message: &ReceivedMessage) -> Entry {
 }
 
 impl Synced {
+    /// True where there was nothing to fetch.
+    pub fn is_nothing(&self) -> bool {
+        self.new == 0 && self.events == 0
+    }
+
     /// True where the service gave out something else than it had accepted.
     pub fn is_service_at_fault(&self) -> bool {
         self.service_fault

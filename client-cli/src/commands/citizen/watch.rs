@@ -39,10 +39,18 @@ pub async fn run(context: &Context, args: &Args) -> Outcome<Report> {
         match watch.follow(&mut messages).await {
             Ok(Some(exit)) => return Ok(Report::nothing(exit)),
             // The stream ended in good order: the next one takes its place.
-            Ok(None) => {}
+            Ok(None) => watch.patience.rest().await,
             Err(failure) => watch.patience.bear(context, failure).await?,
         }
     }
+}
+
+/// What a sync brought.
+enum Fetched {
+    Something,
+    Nothing,
+    /// The command ends here.
+    Last(Exit),
 }
 
 struct Watch<'a> {
@@ -56,7 +64,7 @@ struct Watch<'a> {
 impl Watch<'_> {
     /// Follows one stream to its end; how the command ends, where it must.
     async fn follow(&mut self, messages: &mut Messages<'_>) -> Outcome<Option<Exit>> {
-        if let Some(exit) = self.fetch(messages).await? {
+        if let Fetched::Last(exit) = self.fetch(messages).await? {
             return Ok(Some(exit));
         }
         let news = self.owner.mailbox.news(messages.sync_state()).await;
@@ -66,30 +74,34 @@ impl Watch<'_> {
             let heard = news.next().await;
             match self.owner.session.finish(self.context, heard)? {
                 Heard::Ended => return Ok(None),
-                Heard::News(()) => {
-                    if let Some(exit) = self.fetch(messages).await? {
-                        return Ok(Some(exit));
-                    }
-                }
+                Heard::News(()) => match self.fetch(messages).await? {
+                    Fetched::Last(exit) => return Ok(Some(exit)),
+                    Fetched::Nothing => self.patience.rest().await,
+                    Fetched::Something => {}
+                },
             }
         }
     }
 
     /// Fetches what is new, and shows it.
-    async fn fetch(&mut self, messages: &mut Messages<'_>) -> Outcome<Option<Exit>> {
+    async fn fetch(&mut self, messages: &mut Messages<'_>) -> Outcome<Fetched> {
         let synced = sync(self.context, self.owner, messages).await?;
         let law = Law::at(clock::now());
         let mut new: Vec<&Entry> = messages.entries().filter(|e| self.shown.insert(e.message_id)).collect();
         new.sort_by_key(|entry| entry.accepted_index);
         for entry in new.into_iter().filter(|entry| !entry.is_deleted()) {
             if !self.context.out.one(Item::of(entry, &law)) {
-                return Ok(Some(Exit::Other));
+                return Ok(Fetched::Last(Exit::Other));
             }
             if let Some(command) = &self.args.exec {
                 self.execute(command, entry).await?;
             }
         }
-        Ok(synced.is_service_at_fault().then(|| synced.exit()))
+        Ok(match (synced.is_service_at_fault(), synced.is_nothing()) {
+            (true, _) => Fetched::Last(synced.exit()),
+            (false, true) => Fetched::Nothing,
+            (false, false) => Fetched::Something,
+        })
     }
 
     /// Runs the person's command for one message. It learns what the server knows too, and nothing that is sealed.

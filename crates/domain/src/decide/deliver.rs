@@ -134,7 +134,7 @@ fn event(event_type: EventType, command: &DeliverCommand<'_>, pair_seq: u64, mom
         recipient: Some(outer.recipient),
         hashes: Some(command.hashes),
         occurred_at: moment.occurred_at,
-        available_at: outer.not_before.unwrap_or_default().max(moment.occurred_at),
+        available_at: outer.available_at(moment.occurred_at),
         pair_seq,
         keys_size: moment.keys_size,
         signed: Some(EventSigned::Submission(command.signature.clone())),

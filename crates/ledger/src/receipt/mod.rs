@@ -10,6 +10,7 @@ use postfach_domain::{format, limits};
 use prost::Message as _;
 
 pub use self::error::ReceiptError;
+pub use self::party::act_mismatch;
 pub use self::trust::{Trust, TrustError};
 pub use self::verify::{VerifiedReceipt, verify};
 use crate::tlog_proof::{TlogProof, TlogProofError};

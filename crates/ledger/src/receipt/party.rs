@@ -7,7 +7,7 @@ use postfach_domain::event::{Event, EventSigned, EventType};
 use postfach_domain::format::{Signature, Signed};
 use postfach_domain::hash::Digest;
 use postfach_domain::head::ChainHead;
-use postfach_domain::id::{Address, KeyId, Party};
+use postfach_domain::id::{Address, KeyId, Origin, Party};
 use postfach_domain::outer::Outer;
 use postfach_domain::sign::PublicKey;
 
@@ -77,6 +77,9 @@ fn verify_submission(
     let (Some(outer), Some(hashes)) = (outer, &event.hashes) else {
         return Err(ReceiptError::OuterMismatch("outer_hash"));
     };
+    if event.available_at != outer.available_at(event.occurred_at) {
+        return Err(ReceiptError::OuterMismatch("not_before"));
+    }
     let claimed = Claimed { party: &outer.sender, signer: outer.signer, head: outer.sender_head };
     let key = key_of(receipt, event, &claimed, trust)?;
     hashes.verify(&key.public, signature).map_err(ReceiptError::Submission)?;
@@ -90,39 +93,34 @@ fn verify_act(
     trust: &Trust,
 ) -> Result<Acting, ReceiptError> {
     let act = Act::peek(signed)?;
-    act_agrees(&act, event, trust)?;
+    if let Some(field) = act_mismatch(&act, event, &trust.origin) {
+        return Err(ReceiptError::ActMismatch(field));
+    }
     let claimed = Claimed { party: &act.actor, signer: act.signer, head: act.actor_head };
     let key = key_of(receipt, event, &claimed, trust)?;
     let act = Act::verify(signed, &key.public)?;
     key.in_log(event, Some(act), trust)
 }
 
-/// The act says what the event says.
-fn act_agrees(act: &Act, event: &Event, trust: &Trust) -> Result<(), ReceiptError> {
+/// The first field in which an act and the event that logs it disagree, if one does. Whose signature it is stays to be
+/// checked.
+pub fn act_mismatch(act: &Act, event: &Event, origin: &Origin) -> Option<&'static str> {
     let mailbox = event.recipient.map(Party::Mailbox);
     let by_sender = matches!(maker(event.event_type), Maker::SenderAct);
     let expected = if by_sender { event.sender.as_ref() } else { mailbox.as_ref() };
     let message = act.message.map(|m| (m.message_id, m.outer_hash, m.letter_hash));
     let logged = event.message_id.zip(event.hashes).map(|(id, hashes)| (id, hashes.outer, hashes.letter));
     let window = postfach_domain::act::TIME_WINDOW_MS + CLOCK_LEAD_MS;
-    let field = if act.origin != trust.origin {
-        "origin"
-    } else if act.act_type.event_type() != Some(event.event_type) {
-        "type"
-    } else if Some(&act.actor) != expected {
-        "actor"
-    } else if message != logged {
-        "message_id"
-    } else if act.reason != event.reason {
-        "reason"
-    } else if act.details != event.details {
-        "details"
-    } else if act.time.distance_ms(event.occurred_at) > window {
-        "time"
-    } else {
-        return Ok(());
-    };
-    Err(ReceiptError::ActMismatch(field))
+    let disagree = [
+        ("origin", act.origin != *origin),
+        ("type", act.act_type.event_type() != Some(event.event_type)),
+        ("actor", Some(&act.actor) != expected),
+        ("message_id", message != logged),
+        ("reason", act.reason != event.reason),
+        ("details", act.details != event.details),
+        ("time", act.time.distance_ms(event.occurred_at) > window),
+    ];
+    disagree.into_iter().find_map(|(field, differs)| differs.then_some(field))
 }
 
 /// The key that the receipt shows for the claimed signer.

@@ -8,6 +8,7 @@ use postfach_domain::id::{MessageId, Origin, Party};
 use postfach_domain::sign::PublicKey;
 use postfach_ledger::checkpoint::SignedCheckpoint;
 use postfach_ledger::leaf::EvidenceLeaf;
+use postfach_ledger::receipt::act_mismatch;
 use postfach_proto::v1;
 
 use super::follow::{Seen, check_inclusion};
@@ -90,14 +91,18 @@ impl VerifiedEvent {
         Ok(())
     }
 
-    /// The event's act, which must be by this party. Any of its keys may have signed it, and not only just now: another
-    /// device or clerk may have said the same before, or this one, whose answer got lost.
+    /// The event's act, which must be by this party and say what the event says, also when. Any of the party's keys may
+    /// have signed it, and not only just now: another device or clerk may have said the same before, or this one, whose
+    /// answer got lost.
     pub(crate) fn act_by(&self, party: &Party, origin: &Origin) -> Result<Act, Error> {
         let (_, act) = self.signed_act()?;
         if act.actor != *party || act.origin != *origin {
             return Err(self.fault("its act is by somebody else"));
         }
-        Ok(act)
+        match act_mismatch(&act, &self.event, origin) {
+            Some(field) => Err(self.fault(format!("its act says another {field}"))),
+            None => Ok(act),
+        }
     }
 
     /// Checks that this is the answer to what was asked for.

@@ -77,6 +77,28 @@ pub(crate) fn check_inclusion(
     Ok(hashes)
 }
 
+/// Checks that the events of a page lie behind everything before it, in the order of the log, and that there is one where
+/// more is to follow: whoever asks for page after page comes to an end. Answers the place behind the last one.
+pub(crate) fn check_order<'a>(
+    events: impl Iterator<Item = &'a v1::LoggedEvent>,
+    behind: u64,
+    has_more: bool,
+    seen: &Seen,
+) -> Result<u64, Error> {
+    let (mut next, end) = (behind, seen.evidence()?.checkpoint.size);
+    for event in events {
+        // What was erased is not proven; at least it cannot hide what comes later.
+        if event.index < next || event.index >= end {
+            return Err(Error::answer("a page goes back, or beyond the log"));
+        }
+        next = event.index + 1;
+    }
+    if has_more && next == behind {
+        return Err(Error::answer("a page brings nothing and says that more follows"));
+    }
+    Ok(next)
+}
+
 impl Client {
     /// Verifies the checkpoints of an answer and remembers them to be linked.
     pub(crate) fn observe(&self, checkpoints: Option<&v1::Checkpoints>) -> Result<Seen, Error> {
@@ -316,6 +338,22 @@ mod tests {
         assert!(matches!(fault(check_links(&[one], &none, two.clone())), EvidenceFault::Fork { .. }));
         let other = checkpoint(1, 0);
         assert!(matches!(fault(check_links(&[other], &answer, two)), EvidenceFault::Fork { .. }));
+    }
+
+    #[test]
+    fn pages_go_on_in_the_order_of_the_log_and_end() {
+        let seen = Seen { keys: None, evidence: Some(checkpoint(9, 99)) };
+        let page = |indexes: &[u64], behind, has_more| {
+            let event = |index: &u64| v1::LoggedEvent { index: *index, ..v1::LoggedEvent::default() };
+            let events: Vec<_> = indexes.iter().map(event).collect();
+            check_order(events.iter(), behind, has_more, &seen).ok()
+        };
+        assert_eq!(page(&[0, 3, 8], 0, true), Some(9));
+        assert_eq!((page(&[], 4, false), page(&[4], 4, true)), (Some(4), Some(5)));
+        for wrong in [&[3, 3][..], &[4, 3], &[2], &[9], &[u64::MAX]] {
+            assert_eq!(page(wrong, 3, false), None, "{wrong:?}");
+        }
+        assert_eq!((page(&[], 4, true), page(&[], 0, true)), (None, None));
     }
 
     #[test]

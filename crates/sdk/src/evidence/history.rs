@@ -1,7 +1,9 @@
 //! The events of one message as a whole: each names the one before it, and only what an ERASED event of the message names
 //! may be missing.
 
-use postfach_domain::event::{ErasedDetails, EventType};
+use std::collections::HashSet;
+
+use postfach_domain::event::{ErasedDetails, EventSigned, EventType};
 use postfach_domain::hash::Digest;
 use postfach_ledger::checkpoint::SignedCheckpoint;
 use postfach_ledger::leaf::EvidenceLeaf;
@@ -45,7 +47,7 @@ pub(crate) fn is_gone(logged: &v1::LoggedEvent) -> bool {
 
 /// Checks the history of one message, in the order of the log; answers which places were erased.
 pub(crate) fn check_history(places: &[Place<'_>], under: &SignedCheckpoint) -> Result<Vec<u64>, Error> {
-    let mut gone = Vec::new();
+    let (mut gone, mut acts) = (Vec::new(), HashSet::new());
     let mut explained = true;
     let mut before: Option<&Place<'_>> = None;
     for place in places {
@@ -69,11 +71,21 @@ pub(crate) fn check_history(places: &[Place<'_>], under: &SignedCheckpoint) -> R
                     return Err(event.fault("events before it are gone, and no erasure explains it"));
                 }
                 check_link(event, before, under)?;
+                let is_first = matches!(event.event.event_type, EventType::Accepted | EventType::Refused);
+                if is_first != before.is_none() {
+                    return Err(event.fault("a message begins with ACCEPTED or REFUSED, and only once"));
+                }
+                if let Some(EventSigned::Act(act)) = &event.event.signed
+                    && !acts.insert(&act.body)
+                {
+                    return Err(event.fault("its act was logged before"));
+                }
             }
         }
         before = Some(place);
     }
     match before {
+        None => Err(Error::answer("no event of the message")),
         Some(last) if !explained => Err(last.fault("it is gone, and no erasure explains it")),
         _ => Ok(gone),
     }
@@ -103,6 +115,7 @@ fn check_link(
 mod tests {
     #![allow(clippy::unwrap_used)]
     use postfach_domain::event::{Event, commitment};
+    use postfach_domain::format::Signed;
 
     use super::*;
     use crate::testing::World;
@@ -212,6 +225,29 @@ mod tests {
         assert!(why(left_out).contains("not name exactly"));
         let alone = message.check(&[1, 2], |events| drop(events.drain(..2)));
         assert!(why(alone).contains("not name exactly"));
+    }
+
+    #[tokio::test]
+    async fn a_message_begins_once_and_no_act_is_logged_twice() {
+        let message = Message::new();
+        assert!(why(message.check(&[], Vec::clear)).contains("no event of the message"));
+
+        let mut headless = Message::new();
+        headless.logged.clear();
+        headless.log(EventType::Lapsed, |_| {});
+        assert!(why(headless.check(&[], |_| {})).contains("begins with ACCEPTED"));
+
+        let mut twice = Message::new();
+        twice.log(EventType::Accepted, |_| {});
+        assert!(why(twice.check(&[], |_| {})).contains("only once"));
+
+        let signed = |body: u8| Some(EventSigned::Act(Signed { body: vec![body], signature: None }));
+        let mut said = Message::new();
+        said.log(EventType::Confirmed, |event| event.signed = signed(1));
+        said.log(EventType::Disputed, |event| event.signed = signed(2));
+        assert!(said.check(&[], |_| {}).is_ok());
+        said.log(EventType::Confirmed, |event| event.signed = signed(1));
+        assert!(why(said.check(&[], |_| {})).contains("logged before"));
     }
 
     #[tokio::test]

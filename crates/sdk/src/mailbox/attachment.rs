@@ -80,6 +80,9 @@ impl Mailbox {
                     AttachmentServiceClient::new(channel).list_segment_hashes(request).await
                 })
                 .await?;
+            if answer.leaves.is_empty() && !answer.next_page_token.is_empty() {
+                return Err(Error::answer("a page without segment hashes says that more follow"));
+            }
             let page: Result<Vec<_>, _> =
                 answer.leaves.iter().map(|leaf| Digest::try_from(leaf.as_slice())).collect();
             leaves.extend(page.map_err(|_| Error::answer("a segment hash has not 32 bytes"))?);

@@ -19,7 +19,7 @@ use super::verify::{Arrived, Reader};
 use crate::client::{MAX_ANSWER, Pace};
 use crate::error::{Error, EvidenceFault};
 use crate::evidence::chain::ProvenChain;
-use crate::evidence::follow::Seen;
+use crate::evidence::follow::{Seen, check_order};
 use crate::evidence::{CertifiedKey, VerifiedEvent};
 use crate::state::{SyncState, Waiting};
 use crate::work::blocking;
@@ -39,7 +39,11 @@ impl Mailbox {
         let answer = self.fetch(&first, PAGE).await?;
         let seen = self.client.observe(answer.checkpoints.as_ref())?;
         self.client.settle().await?;
-        self.check_head(answer.head.as_ref()).await?;
+        let events = answer.items.iter().filter_map(|item| item.event.as_ref());
+        let behind = check_order(events, state.behind, answer.has_more, &seen)?;
+        if !answer.has_more {
+            self.check_head(answer.head.as_ref(), &seen).await?;
+        }
         if self.is_chain_old() || self.names_newer_head(&answer) {
             self.refresh_chain().await?;
         }
@@ -47,6 +51,7 @@ impl Mailbox {
         let mut next = state.clone();
         let mut page = Sorter::new(memory, &mut next, &first).sort(checked)?;
         next.cursor.clone_from(&answer.next_cursor);
+        next.behind = behind;
         page.has_more = answer.has_more;
         if !page.has_more {
             self.fetch_waiting(&mut next, &mut page).await?;
@@ -92,15 +97,18 @@ impl Mailbox {
         })
     }
 
-    /// The statement on our own label must be about the chain that we know, or a longer one.
-    async fn check_head(&self, head: Option<&v1::SignedHead>) -> Result<(), Error> {
-        let Some(head) = head else { return Ok(()) };
+    /// The statement on our own label must be of this moment, and about the chain that we know or a longer one.
+    async fn check_head(&self, head: Option<&v1::SignedHead>, seen: &Seen) -> Result<(), Error> {
+        let head = head.ok_or_else(|| Error::answer("no head statement"))?;
         let fault = |reason: String| Error::evidence(EvidenceFault::Head(reason));
         let signature = head.signature.as_ref().ok_or_else(|| fault("it is not signed".to_owned()))?;
         let statement = HeadStatement::verify(&head.statement, signature, &self.client.service().keys_log)
             .map_err(|e| fault(e.to_string()))?;
         if statement.subject != self.keys.address.label().0 {
             return Err(fault("it is about somebody else".to_owned()));
+        }
+        if statement.tree_size != seen.keys()?.checkpoint.size {
+            return Err(fault("it is from another moment than the answer".to_owned()));
         }
         let own = self.own_chain();
         if own.chain.link_hash_at(statement.seq) == Some(statement.hash)
@@ -196,16 +204,14 @@ impl Mailbox {
         }
         match event.event_type {
             EventType::Withdrawn => {
-                let (_, act) = verified.signed_act()?;
+                let sender = event.sender.as_ref().ok_or_else(|| verified.fault("it names no sender"))?;
+                let act = verified.act_by(sender, &self.client.service().origin)?;
                 let fits = |cert: &AuthorityCert| {
                     act.actor == Party::Authority(cert.authority_id.clone()) && act.signer == cert.key_id()
                 };
                 let key = certificates
                     .iter()
                     .find(|key| fits(&key.certificate) && key.counts_at(event.keys_size, event.occurred_at));
-                if event.sender.as_ref() != Some(&act.actor) {
-                    return Err(verified.fault("somebody else than the sender withdrew it"));
-                }
                 let key = key.ok_or_else(|| verified.fault("no certificate of the key that withdrew it"))?;
                 verified.check_act(&key.certificate.sign_pub).map(|_| ())
             }

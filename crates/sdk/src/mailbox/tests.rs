@@ -280,9 +280,10 @@ async fn an_event_behind_what_was_seen_may_not_be_dated_before_it() {
 #[tokio::test]
 async fn a_cover_that_is_not_available_yet_is_waited_for() {
     let mut world = World::new();
-    let sealed = world.seal("a");
+    let later = NOW.plus_ms(1000);
+    let sealed = world.seal_for("a", Some(later));
     let mut event = world.accepted(&sealed, 1);
-    event.available_at = NOW.plus_ms(1000);
+    event.available_at = later;
     let logged = world.log(&event);
     let row = v1::SyncItem { cover_envelope: Vec::new().into(), ..item(logged, &sealed) };
     let page = world.page(vec![row]);
@@ -299,6 +300,29 @@ async fn a_cover_that_is_not_available_yet_is_waited_for() {
     let page = world.page(vec![row]);
     sync(&world, &page, &mut state, &Memory::default()).await.unwrap();
     assert!(state.waiting.is_empty());
+}
+
+#[tokio::test]
+async fn a_message_is_kept_back_for_as_long_as_its_sender_asked() {
+    for (asked, said) in [(0, 1000), (1000, 0), (1000, 2000)] {
+        let mut world = World::new();
+        let sealed = world.seal_for("a", (asked > 0).then(|| NOW.plus_ms(asked)));
+        let event = Event { available_at: NOW.plus_ms(said), ..world.accepted(&sealed, 1) };
+        let row = v1::SyncItem { cover_envelope: Vec::new().into(), ..item(world.log(&event), &sealed) };
+        assert!(server_defect(&content(&world, row).await).contains("another time"), "{asked} {said}");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_counts_within_its_dates() {
+    for (until, counts) in [(NOW, true), (Timestamp(NOW.0 - 1), false)] {
+        let mut world = World::certified_until(Some(until));
+        let sealed = world.seal("a");
+        let row = world.arrive(&sealed, 1);
+        let content = content(&world, row).await;
+        assert_eq!(matches!(content, Content::Opened(_)), counts, "{content:?}");
+        assert!(counts || server_defect(&content).contains("no certificate"), "{content:?}");
+    }
 }
 
 #[tokio::test]

@@ -86,6 +86,9 @@ impl Reader<'_> {
         if Some(outer.message_id) != event.message_id || outer.sender != *sender {
             return Err(server("the outer header names another message or sender"));
         }
+        if event.available_at != outer.available_at(event.occurred_at) {
+            return Err(server("it is said to be available from another time than its sender asked for"));
+        }
         let (key, certificate) = self.key_of(arrived, &outer)?;
         let Some(EventSigned::Submission(signature)) = &event.signed else {
             return Err(server("the event carries no submission signature"));

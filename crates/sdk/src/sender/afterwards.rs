@@ -1,7 +1,7 @@
 //! What a sender does after a message was accepted: take it back, and read again what was sent.
 
 use postfach_domain::act::{Act, ActType, MessageRef};
-use postfach_domain::event::EventType;
+use postfach_domain::event::{Event, EventSigned, EventType};
 use postfach_domain::id::{ActId, KeyId, MessageId, Party};
 use postfach_domain::outer::Outer;
 use postfach_domain::sign::PublicKey;
@@ -14,8 +14,8 @@ use postfach_proto::v1::delivery_service_client::DeliveryServiceClient;
 use super::Sender;
 use crate::client::{MAX_ANSWER, Pace};
 use crate::error::{Error, EvidenceFault};
-use crate::evidence::VerifiedEvent;
 use crate::evidence::history::is_gone;
+use crate::evidence::{CertifiedKey, VerifiedEvent};
 use crate::receipts::History;
 use crate::work::blocking;
 
@@ -94,16 +94,15 @@ impl Sender {
     ) -> Result<Act, Error> {
         verified.stands_for(ActType::Withdrawn, message)?;
         let act = verified.act_by(&self.party, &self.client.service().origin)?;
-        verified.check_act(&self.clerk_key(&act.signer).await?)
+        verified.check_act(&self.clerk_key(&act.signer, &verified.event).await?)
     }
 
     /// Opens a sent message again through its sender copy.
     pub async fn read_sent(&self, message_id: MessageId) -> Result<SentMessage, Error> {
         let answer = self.delivery(message_id, true).await?;
-        let hashes = self.hashes_in(&answer, message_id)?;
+        let (hashes, signer) = self.hashes_in(&answer, message_id).await?;
         let submission = answer.submission.ok_or_else(erased)?;
         let outer = Outer::parse(&submission.outer).map_err(|e| Error::answer(e.to_string()))?;
-        let signer = self.clerk_key(&outer.signer).await?;
         self.client.settle().await?;
         let sender = self.clone();
         blocking(move |_| sender.open_sent(outer, &submission, hashes, &signer)).await
@@ -133,8 +132,8 @@ impl Sender {
         Ok(SentMessage { outer, cover, letter })
     }
 
-    /// The key of ours, or of another clerk of the same authority.
-    async fn clerk_key(&self, key_id: &KeyId) -> Result<PublicKey, Error> {
+    /// The key of ours, or of another clerk of the same authority, that counted at an event.
+    async fn clerk_key(&self, key_id: &KeyId, event: &Event) -> Result<PublicKey, Error> {
         if *key_id == self.key.key_id() {
             return Ok(self.key.public());
         }
@@ -142,13 +141,16 @@ impl Sender {
             || Error::evidence(EvidenceFault::Certificate("the key that signed is unknown".to_owned()));
         let Party::Authority(id) = &self.party else { return Err(unknown()) };
         let keys = self.client.authority(id).await?;
-        let found = keys.iter().find(|key| key.certificate.key_id() == *key_id);
+        let counts = |key: &&CertifiedKey| {
+            key.certificate.key_id() == *key_id && key.counts_at(event.keys_size, event.occurred_at)
+        };
+        let found = keys.iter().find(counts);
         found.map(|key| key.certificate.sign_pub).ok_or_else(unknown)
     }
 
     async fn accepted_hashes(&self, message_id: MessageId) -> Result<Hashes, Error> {
         let answer = self.delivery(message_id, false).await?;
-        self.hashes_in(&answer, message_id)
+        self.hashes_in(&answer, message_id).await.map(|(hashes, _)| hashes)
     }
 
     async fn delivery(
@@ -167,9 +169,12 @@ impl Sender {
             .await
     }
 
-    /// The hashes that the log says we submitted, checked with our own signature where it is ours.
-    fn hashes_in(&self, answer: &v1::GetDeliveryResponse, message_id: MessageId) -> Result<Hashes, Error> {
-        use postfach_domain::event::EventSigned;
+    /// The hashes that the log says we submitted, checked with the key that signed them: ours, or another clerk's.
+    async fn hashes_in(
+        &self,
+        answer: &v1::GetDeliveryResponse,
+        message_id: MessageId,
+    ) -> Result<(Hashes, PublicKey), Error> {
         let seen = self.client.observe(answer.checkpoints.as_ref())?;
         for logged in answer.events.iter().filter(|logged| !is_gone(logged)) {
             let verified = self.client.verify_event(logged, &seen)?;
@@ -182,14 +187,18 @@ impl Sender {
                 _ => continue,
             }
             verified.expect(EventType::Accepted, Some(message_id))?;
-            let hashes = verified.event.hashes.ok_or_else(|| verified.fault("it has no hashes"))?;
-            let ours = matches!(&verified.event.signed, Some(EventSigned::Submission(signature))
-                if signature.key_id != self.key.key_id().as_bytes()
-                    || hashes.verify(&self.key.public(), signature).is_ok());
-            if verified.event.sender.as_ref() != Some(&self.party) || !ours {
+            let (Some(hashes), Some(EventSigned::Submission(signature))) =
+                (verified.event.hashes, &verified.event.signed)
+            else {
+                return Err(verified.fault("it has no hashes or no signature"));
+            };
+            if verified.event.sender.as_ref() != Some(&self.party) {
                 return Err(verified.fault("it is not what we submitted"));
             }
-            return Ok(hashes);
+            let key_id = KeyId::try_from(signature.key_id.as_slice()).map_err(|e| verified.fault(e))?;
+            let key = self.clerk_key(&key_id, &verified.event).await?;
+            hashes.verify(&key, signature).map_err(|e| verified.fault(e))?;
+            return Ok((hashes, key));
         }
         Err(Error::evidence(EvidenceFault::Answer("no ACCEPTED event".to_owned())))
     }

@@ -12,7 +12,7 @@ use super::Sender;
 use crate::client::{MAX_ANSWER, Pace};
 use crate::error::Error;
 use crate::evidence::VerifiedEvent;
-use crate::evidence::follow::Seen;
+use crate::evidence::follow::{Seen, check_order};
 use crate::evidence::history::is_gone;
 use crate::news::{Happening, Heard, Line, opened};
 use crate::receipts::History;
@@ -43,6 +43,8 @@ pub struct DeliveryEvents {
     pub events: Vec<DeliveryEvent>,
     /// Continue here.
     pub next_cursor: String,
+    /// Place in the evidence log behind the last event of the page and of those before it.
+    pub behind: u64,
     /// True where the page is not the last.
     pub has_more: bool,
 }
@@ -62,6 +64,7 @@ impl Happening for v1::WatchDeliveryEventsResponse {
 pub struct DeliveryNews<'a> {
     sender: &'a Sender,
     line: Line<v1::WatchDeliveryEventsResponse>,
+    behind: u64,
 }
 
 impl DeliveryNews<'_> {
@@ -69,15 +72,20 @@ impl DeliveryNews<'_> {
     /// last cursor.
     pub async fn next(&mut self) -> Result<Heard<DeliveryEvents>, Error> {
         match self.line.next().await? {
-            Heard::News(page) => self.sender.checked_page(page).await.map(Heard::News),
+            Heard::News(page) => {
+                let page = self.sender.checked_page(page, self.behind).await?;
+                self.behind = page.behind;
+                Ok(Heard::News(page))
+            }
             Heard::Ended => Ok(Heard::Ended),
         }
     }
 }
 
 impl Sender {
-    /// A page of what happened after a cursor (empty: from the start).
-    pub async fn events(&self, cursor: &str) -> Result<DeliveryEvents, Error> {
+    /// A page of what happened after a cursor (empty: from the start). Nothing in it may stand before `behind`, which the
+    /// page before answered (0: not known).
+    pub async fn events(&self, cursor: &str, behind: u64) -> Result<DeliveryEvents, Error> {
         let request = v1::ListDeliveryEventsRequest { cursor: cursor.to_owned(), page_size: PAGE };
         let answer = self
             .client
@@ -88,24 +96,29 @@ impl Sender {
                     .await
             })
             .await?;
-        self.checked_page(answer).await
+        self.checked_page(answer, behind).await
     }
 
-    /// Listens for what happens after a cursor (empty: from the start).
-    pub async fn watch_events(&self, cursor: &str) -> Result<DeliveryNews<'_>, Error> {
+    /// Listens for what happens after a cursor (empty: from the start), and behind a place as with [`Sender::events`].
+    pub async fn watch_events(&self, cursor: &str, behind: u64) -> Result<DeliveryNews<'_>, Error> {
         let request = v1::WatchDeliveryEventsRequest { cursor: cursor.to_owned() };
         let line = self.client.call(Pace::Normal, request, |channel, request| async move {
             let mut client = DeliveryServiceClient::new(channel).max_decoding_message_size(MAX_ANSWER);
             client.watch_delivery_events(request).await.map(opened)
         });
-        Ok(DeliveryNews { sender: self, line: line.await? })
+        Ok(DeliveryNews { sender: self, line: line.await?, behind })
     }
 
-    async fn checked_page(&self, page: v1::ListDeliveryEventsResponse) -> Result<DeliveryEvents, Error> {
+    async fn checked_page(
+        &self,
+        page: v1::ListDeliveryEventsResponse,
+        behind: u64,
+    ) -> Result<DeliveryEvents, Error> {
         if page.cursors.len() != page.events.len() {
             return Err(Error::answer("another number of cursors than events"));
         }
         let seen = self.client.observe(page.checkpoints.as_ref())?;
+        let behind = check_order(page.events.iter(), behind, page.has_more, &seen)?;
         let mut histories = HashMap::new();
         let mut events = Vec::with_capacity(page.events.len());
         for (logged, cursor) in page.events.iter().zip(page.cursors) {
@@ -118,7 +131,7 @@ impl Sender {
             events.push(DeliveryEvent { cursor, message_id, recipient, stage });
         }
         self.client.settle().await?;
-        Ok(DeliveryEvents { events, next_cursor: page.next_cursor, has_more: page.has_more })
+        Ok(DeliveryEvents { events, next_cursor: page.next_cursor, behind, has_more: page.has_more })
     }
 
     /// An event is the service's word by its place in the log; where a party acted, its signature is checked too.

@@ -22,8 +22,6 @@ use crate::work::blocking;
 
 /// Segments on their way at once: 4 MiB of memory each.
 const PARALLEL: usize = 2;
-/// How often what is missing is asked for before giving up; each time lists up to 1,000 gaps.
-const ROUNDS: usize = 10_000;
 
 impl Sender {
     /// Uploads all attachments of an entry; what is there already is not sent again.
@@ -88,14 +86,14 @@ impl Job {
         if missing < attachment.segments() && state.missing.len() < 1000 {
             self.report.add(attachment.segments().saturating_sub(missing) * SEGMENT_LEN as u64);
         }
-        for _ in 0..ROUNDS {
-            if state.missing.is_empty() {
-                return self.commit(attachment.root()).await;
-            }
-            self.write(&state.missing, attachment.segments()).await?;
+        // A state lists up to 1,000 gaps, in their order: the next one lies behind what was sent.
+        let mut sent = 0;
+        while !state.missing.is_empty() {
+            sent = check_missing(&state.missing, sent, attachment.segments())?;
+            self.write(&state.missing).await?;
             state = self.state().await?;
         }
-        Err(Error::Server { reason: "UPLOAD_INCOMPLETE".to_owned(), request_id: None })
+        self.commit(attachment.root()).await
     }
 
     async fn state(&self) -> Result<v1::UploadState, Error> {
@@ -110,10 +108,9 @@ impl Job {
     }
 
     /// Sends the missing segments, a few at once. The first failure stops the rest.
-    async fn write(&self, missing: &[v1::SegmentRange], segments: u64) -> Result<(), Error> {
+    async fn write(&self, missing: &[v1::SegmentRange]) -> Result<(), Error> {
         // Collected, because a closure that lives over an await keeps callers from spawning this as a task.
-        let runs: Vec<_> =
-            missing.iter().map(|run| run.first..run.first.saturating_add(run.count).min(segments)).collect();
+        let runs: Vec<_> = missing.iter().map(|run| run.first..run.first + run.count).collect();
         let mut tasks = JoinSet::new();
         for index in runs.into_iter().flatten() {
             if tasks.len() >= PARALLEL {
@@ -189,6 +186,18 @@ impl Job {
     }
 }
 
+/// Checks that what the service misses are segments of this file, none of which it has acknowledged; answers where the
+/// last one ends.
+fn check_missing(missing: &[v1::SegmentRange], sent: u64, segments: u64) -> Result<u64, Error> {
+    missing.iter().try_fold(sent, |before, run| {
+        let end = run.first.checked_add(run.count).filter(|end| *end <= segments);
+        match end {
+            Some(end) if run.first >= before && run.count > 0 => Ok(end),
+            _ => Err(Error::answer("it asks for segments that it has, or that there are not")),
+        }
+    })
+}
+
 fn joined(done: Option<Result<Result<(), Error>, tokio::task::JoinError>>) -> Result<(), Error> {
     match done {
         None => Ok(()),
@@ -197,5 +206,24 @@ fn joined(done: Option<Result<Result<(), Error>, tokio::task::JoinError>>) -> Re
             Ok(panic) => std::panic::resume_unwind(panic),
             Err(_) => Err(Error::local("upload", std::io::Error::other("the runtime stopped"))),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_lies_behind_what_was_acknowledged_and_within_the_file() {
+        let missing = |runs: &[(u64, u64)], sent| {
+            let range = |(first, count): &(u64, u64)| v1::SegmentRange { first: *first, count: *count };
+            let runs: Vec<_> = runs.iter().map(range).collect();
+            check_missing(&runs, sent, 10).ok()
+        };
+        assert_eq!(missing(&[(0, 2), (3, 1), (9, 1)], 0), Some(10));
+        assert_eq!(missing(&[(4, 2)], 4), Some(6));
+        for wrong in [&[(3, 1)][..], &[(4, 0)], &[(9, 2)], &[(5, u64::MAX)], &[(6, 2), (7, 1)]] {
+            assert_eq!(missing(wrong, 4), None, "{wrong:?}");
+        }
     }
 }

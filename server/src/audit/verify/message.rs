@@ -179,7 +179,7 @@ fn check_outer(
     hold(row, Some(outer.message_id) == event.message_id, "the outer header is another message's")?;
     hold(row, Some(&outer.sender) == event.sender.as_ref(), "the outer header names another sender")?;
     hold(row, Some(outer.recipient) == event.recipient, "the outer header names another recipient")?;
-    let available = outer.not_before.unwrap_or_default().max(event.occurred_at);
+    let available = outer.available_at(event.occurred_at);
     hold(row, available == event.available_at, "available_at does not follow from the outer header")?;
     let recipient = numbers.recipient.and_then(|no| keys.mailbox(no));
     let recipient = recipient.ok_or_else(|| bad(row, "the recipient has no mailbox"))?;
