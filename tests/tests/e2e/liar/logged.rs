@@ -21,7 +21,7 @@ const RESOLVE: &str = "DirectoryService/ResolveRecipient";
 
 impl Scene {
     /// Lets a citizen's syncs end with an item that was never logged.
-    fn adds_to_sync(&self, forge: &Forge, item: v1::SyncItem) {
+    pub(super) fn adds_to_sync(&self, forge: &Forge, item: v1::SyncItem) {
         let forge = forge.clone();
         forge.stands_behind(&self.liar);
         self.liar.lies::<v1::SyncRequest, v1::SyncResponse>(SYNC, move |_, page| {
@@ -33,7 +33,7 @@ impl Scene {
     }
 
     /// Lets the history of a message end with an event that was never logged.
-    fn adds_to_receipts(&self, forge: &Forge, event: &v1::LoggedEvent) {
+    pub(super) fn adds_to_receipts(&self, forge: &Forge, event: &v1::LoggedEvent) {
         let (forge, event) = (forge.clone(), event.clone());
         forge.stands_behind(&self.liar);
         self.liar.lies::<v1::GetReceiptsRequest, v1::GetReceiptsResponse>(RECEIPTS, move |_, answer| {
@@ -43,7 +43,7 @@ impl Scene {
     }
 
     /// The first message that Anna's sync brings now.
-    fn first_message(&self) -> v1::SyncItem {
+    pub(super) fn first_message(&self) -> v1::SyncItem {
         let pages = self.liar.hears::<v1::SyncRequest, v1::SyncResponse>(SYNC, || {
             self.anna.postfach(&["sync"]).ok();
         });
@@ -52,7 +52,7 @@ impl Scene {
     }
 
     /// What the service tells a sender about an address.
-    fn resolved(&self, address: &str) -> v1::ResolveRecipientResponse {
+    pub(super) fn resolved(&self, address: &str) -> v1::ResolveRecipientResponse {
         let mut other = self.d.authority("zweite");
         other.connect_to(&self.liar.url);
         let answers =
@@ -76,7 +76,7 @@ impl Scene {
     }
 }
 
-fn event_of(item: &v1::SyncItem) -> Event {
+pub(super) fn event_of(item: &v1::SyncItem) -> Event {
     Event::parse(&item.event.as_ref().unwrap().event).unwrap()
 }
 

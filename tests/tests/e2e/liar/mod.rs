@@ -1,12 +1,20 @@
 //! A server that lies to the real `postfach`: each cheat is noticed by the right person at the right moment, nothing of the
 //! content is shown, and nothing is signed that should not be.
 
+mod accepted;
 mod forge;
+mod hand_over;
+mod keys;
 mod logged;
+mod pages;
+mod receipts;
 mod relay;
+mod segments;
+mod streams;
 mod swaps;
 
 use postfach_proto::v1;
+use postfach_tests::deployment::copy_folder;
 use postfach_tests::process::Run;
 use postfach_tests::{Authority, Citizen, Deployment};
 
@@ -43,6 +51,22 @@ impl Scene {
         sent["message_id"].as_str().unwrap().to_owned()
     }
 
+    /// Somebody with the same profile, for a lie that no profile gets over: who saw a fork remembers it.
+    fn twin(&self, of: &Citizen, name: &str) -> Citizen {
+        let mut twin = Citizen::at(&self.d, name);
+        copy_folder(of.home(), twin.home());
+        twin.connect_to(&self.liar.url);
+        twin
+    }
+
+    /// The same of the authority.
+    fn clerk(&self, name: &str) -> Authority {
+        let mut twin = Authority::at(&self.d, name);
+        copy_folder(self.amt.home(), twin.home());
+        twin.connect_to(&self.liar.url);
+        twin
+    }
+
     /// Hand-overs and other acts that reached the server.
     fn acts(&self) -> usize {
         let given = self.liar.requests::<v1::HandOverRequest>("MailboxService/HandOver");
@@ -56,6 +80,18 @@ impl Scene {
     }
 }
 
+/// Words that send a notice full of secrets.
+fn sending<'a>(to: &'a str, id: &'a str) -> Vec<&'a str> {
+    let words = ["authority", "send", "--subject", "Geheimbetreff", "--body", "Geheiminhalt", "--json"];
+    [&words[..], &["--to", to, "--message-id", id]].concat()
+}
+
+/// An id for a message that a test sends more than once.
+fn message_id(number: u8) -> String {
+    let now = postfach_domain::time::Timestamp(1_795_000_000_000);
+    postfach_domain::id::MessageId::new(now, [number; 10]).to_string()
+}
+
 /// What the failure says was wrong.
 #[track_caller]
 fn cause(run: &Run) -> String {
@@ -65,7 +101,12 @@ fn cause(run: &Run) -> String {
 /// Exit 8, and not a word of what is sealed.
 #[track_caller]
 fn caught(run: Run) -> Run {
-    let run = run.exits(8);
+    hidden(run.exits(8))
+}
+
+/// Not a word of what is sealed.
+#[track_caller]
+fn hidden(run: Run) -> Run {
     for secret in SECRETS {
         assert!(!run.talk().contains(secret), "{secret} was shown:\n{}", run.talk());
     }

@@ -1,7 +1,7 @@
 //! A server that lies: it has the real one's certificate and name, passes every call on, and changes answers as a test
 //! tells it. Clients cannot tell it from the real one by anything but evidence.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use postfach_server::net::tls::{self, Certificate};
 use postfach_tests::Deployment;
 use prost::Message;
 use tokio::net::TcpListener;
+use tonic::Status;
 use tonic::service::Routes;
 use tonic::transport::Channel;
 use tower::ServiceExt as _;
@@ -26,13 +27,24 @@ use tower::ServiceExt as _;
 /// What happens to the messages of one method: the request, and all messages of the answer.
 type Lie = Box<dyn Fn(&[u8], &mut Vec<Bytes>) + Send + Sync>;
 
+/// What somebody gets instead of the answer.
+#[derive(Clone)]
+enum Instead {
+    /// That the call failed.
+    Failure(Status),
+    /// Nothing: the line breaks.
+    Nothing,
+    /// The liar's own messages, and then the end, or silence.
+    Own { messages: Vec<Bytes>, ends: bool },
+}
+
 /// The lies by method, and how often each method was called.
 #[derive(Default)]
 struct Script {
     lies: HashMap<String, Lie>,
+    /// What comes instead of an answer, and whether the server hears of the call.
+    instead: HashMap<String, (Instead, bool)>,
     calls: HashMap<String, Vec<Bytes>>,
-    /// Methods that are heard and never passed on.
-    swallowed: HashSet<String>,
 }
 
 /// A liar before a deployment's server.
@@ -124,14 +136,34 @@ impl Liar {
 
     /// From now on keeps calls of a method to itself, and says that the server is away.
     pub fn swallows(&self, method: &str) {
-        self.script.lock().unwrap().swallowed.insert(path(method));
+        self.instead(method, Instead::Failure(Status::unavailable("away")), false);
+    }
+
+    /// From now on passes calls of a method on, and says that they failed.
+    pub fn fails(&self, method: &str, status: Status) {
+        self.instead(method, Instead::Failure(status), true);
+    }
+
+    /// From now on passes calls of a method on, and breaks the line when the answer should come.
+    pub fn breaks(&self, method: &str) {
+        self.instead(method, Instead::Nothing, true);
+    }
+
+    /// From now on answers a method with messages of its own, and ends the stream or leaves it open.
+    pub fn invents<Res: Message>(&self, method: &str, messages: &[Res], ends: bool) {
+        let messages = messages.iter().map(|message| message.encode_to_vec().into()).collect();
+        self.instead(method, Instead::Own { messages, ends }, false);
+    }
+
+    fn instead(&self, method: &str, what: Instead, passed_on: bool) {
+        self.script.lock().unwrap().instead.insert(path(method), (what, passed_on));
     }
 
     /// Tells the truth again.
     pub fn repents(&self) {
         let mut script = self.script.lock().unwrap();
         script.lies.clear();
-        script.swallowed.clear();
+        script.instead.clear();
     }
 
     /// Every request of a method.
@@ -152,17 +184,21 @@ async fn pass_on(State(relay): State<Relay>, request: Request) -> Response {
     let path = parts.uri.path().to_owned();
     let sent = body.collect().await.unwrap().to_bytes();
     let first = messages(sent.clone()).into_iter().next().unwrap_or_default();
-    {
+    let instead = {
         let mut script = relay.script.lock().unwrap();
         script.calls.entry(path.clone()).or_default().push(first.clone());
-        if script.swallowed.contains(&path) {
-            return tonic::Status::unavailable("away").into_http();
-        }
+        script.instead.get(&path).cloned()
+    };
+    if let Some((what, false)) = &instead {
+        return what.to_answer();
     }
     let forwarded = http::Request::from_parts(parts, tonic::body::Body::new(Body::from(sent)));
     let answer = relay.server.clone().oneshot(forwarded).await.unwrap();
     let (head, body) = answer.into_parts();
     let collected = body.collect().await.unwrap();
+    if let Some((what, true)) = &instead {
+        return what.to_answer();
+    }
     let trailers = collected.trailers().cloned();
     let mut data = collected.to_bytes();
     if let Some(lie) = relay.script.lock().unwrap().lies.get(&path) {
@@ -180,12 +216,35 @@ async fn pass_on(State(relay): State<Relay>, request: Request) -> Response {
 fn invented(lie: &Lie, request: &[u8]) -> Option<Response> {
     let mut answers = vec![Bytes::new()];
     lie(request, &mut answers);
-    answers.iter().any(|answer| !answer.is_empty()).then(|| {
-        let ok = HeaderMap::from_iter([("grpc-status".parse().unwrap(), "0".parse().unwrap())]);
-        let mut response = Response::new(with_trailers(frames(&answers), Some(ok)));
+    let is_empty = answers.iter().all(Bytes::is_empty);
+    (!is_empty).then(|| Instead::Own { messages: answers, ends: true }.to_answer())
+}
+
+impl Instead {
+    fn to_answer(&self) -> Response {
+        let body = match self {
+            Self::Failure(status) => return status.clone().into_http(),
+            Self::Nothing => broken(),
+            Self::Own { messages, ends: false } => {
+                let body = http_body_util::Full::new(frames(messages));
+                Body::new(body.with_trailers(std::future::pending()))
+            }
+            Self::Own { messages, ends: true } => {
+                let fine = [("grpc-status".parse().unwrap(), "0".parse().unwrap())];
+                with_trailers(frames(messages), Some(HeaderMap::from_iter(fine)))
+            }
+        };
+        let mut response = Response::new(body);
         response.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
         response
-    })
+    }
+}
+
+/// A body that ends in the middle of its first message.
+fn broken() -> Body {
+    let begun = http_body_util::Full::new(Bytes::from_static(&[0, 0]));
+    let begun = begun.map_err(|never| -> std::io::Error { match never {} });
+    Body::new(begun.with_trailers(async { Some(Err(std::io::Error::other("cut"))) }))
 }
 
 fn with_trailers(data: Bytes, trailers: Option<HeaderMap>) -> Body {
