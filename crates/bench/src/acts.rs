@@ -43,3 +43,14 @@ pub fn hand_over(
 ) -> Signed {
     Act { message: Some(message), ..act(origin, chain, key, at, ActType::HandedOver) }.sign(key)
 }
+
+/// Confirms that a letter opened well.
+pub fn confirm(
+    origin: &Origin,
+    chain: &Chain,
+    key: &SecretKey,
+    at: Timestamp,
+    message: MessageRef,
+) -> Signed {
+    Act { message: Some(message), ..act(origin, chain, key, at, ActType::Confirmed) }.sign(key)
+}

@@ -11,8 +11,9 @@ use postfach_domain::id::Address;
 use postfach_proto::v1::directory_service_client::DirectoryServiceClient;
 use postfach_proto::v1::{CreateActivationCodesRequest, ResolveRecipientRequest};
 
+use crate::process::peak_kib;
 use crate::report::{Run, say};
-use crate::server::{Server, peak_kib, program};
+use crate::server::{Server, program};
 use crate::world::{World, admin};
 use crate::{load, scenarios};
 

@@ -2,12 +2,16 @@
 //! real `postfachd` in its own process; every letter is sealed before, every receipt is verified after.
 
 mod acts;
+mod beside;
 mod client;
 mod limits;
 mod load;
+mod peers;
+mod process;
 mod report;
 mod scenarios;
 mod server;
+mod standard;
 mod world;
 
 use std::path::{Path, PathBuf};
@@ -16,20 +20,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use clap::Parser;
+use clap::{Args, Parser, ValueEnum};
+use serde_json::{Value, json};
 
-use crate::report::{Figure, Report, say};
-use crate::server::{Server, folder_bytes, postfachd, program};
+use crate::limits::echo::Echo;
+use crate::report::say;
+use crate::server::{Server, postfachd, program};
 use crate::world::World;
+
+/// Letters that --watchers delivers one by one.
+const LETTERS_HEARD_OF: usize = 500;
 
 /// Measures durable deliveries and readings per second, and the bare limits of the machine in the same run.
 #[derive(Parser)]
 #[command(version)]
 struct Options {
-    /// Letters to seal and deliver, all distinct.
+    /// Letters to seal and deliver in each large scenario, all distinct.
     #[arg(long, default_value_t = 20_000)]
     messages: usize,
-    /// Calls under way at once.
+    /// Calls under way at once; a run beside a peer makes 1, 16 and 64.
     #[arg(long, default_value_t = 64)]
     callers: usize,
     /// Authorities that send.
@@ -47,12 +56,38 @@ struct Options {
     /// Seconds for each bare limit.
     #[arg(long, default_value_t = 2)]
     limit_seconds: u64,
+    /// Seconds of each rate of --day, and of idleness with --watchers.
+    #[arg(long, default_value_t = 30)]
+    seconds: u64,
     /// Write all figures to this file as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
+    #[command(flatten)]
+    course: Course,
     /// Serve echoes with these certificate and key files; used by the run itself.
     #[arg(long, num_args = 2, hide = true)]
     echo: Option<Vec<PathBuf>>,
+}
+
+/// What is measured instead of the usual scenarios.
+#[derive(Args)]
+#[group(multiple = false)]
+struct Course {
+    /// Measure deliveries and readings beside what a user would pick instead, in the same run. It must be installed.
+    #[arg(long)]
+    peer: Option<Peer>,
+    /// Open so many streams of news, and measure how soon a letter is heard of and what idle streams cost.
+    #[arg(long, value_name = "COUNT")]
+    watchers: Option<usize>,
+    /// Let all kinds of calls arrive in the shares of a day, at each of these rates a second.
+    #[arg(long, value_name = "RATES", value_delimiter = ',', num_args = 1)]
+    day: Vec<usize>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Peer {
+    /// Debian's Dovecot 2.3, sdbox and mdbox: mail by LMTP, and by IMAP.
+    Dovecot,
 }
 
 #[tokio::main]
@@ -60,6 +95,9 @@ async fn main() -> Result<()> {
     let options = Options::parse();
     if let Some([chain_file, key_file]) = options.echo.as_deref() {
         return limits::echo::serve(chain_file, key_file).await;
+    }
+    if let Some(Peer::Dovecot) = options.course.peer {
+        peers::dovecot::require_packages()?;
     }
     let folder = tempfile::Builder::new().prefix("postfach-bench-").tempdir_in(&options.folder)?;
     let report = measure(&options, folder.path()).await?;
@@ -69,114 +107,101 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-async fn measure(options: &Options, folder: &Path) -> Result<Report> {
+/// What every course of measuring starts from: a server in use by nobody else, and its people.
+struct Stage<'a> {
+    options: &'a Options,
+    /// The run's own.
+    folder: &'a Path,
+    data: PathBuf,
+    server: Server,
+    world: Arc<World>,
+}
+
+/// What a course gives: its figures, and how many letters the server acknowledged.
+struct Outcome {
+    figures: Value,
+    delivered: usize,
+}
+
+async fn measure(options: &Options, folder: &Path) -> Result<Value> {
     let data = folder.join("data");
-    let data_text = data.to_str().context("the folder's name is not UTF-8")?;
-    postfachd(&["init", "--data", data_text, "--origin", "bench.example", "--listen", "127.0.0.1:0"])?;
+    let data_text = data.to_str().context("the folder's name is not UTF-8")?.to_owned();
+    postfachd(&["init", "--data", &data_text, "--origin", "bench.example", "--listen", "127.0.0.1:0"])?;
     let mut serve = Command::new(program("postfachd"));
-    serve.args(["serve", "--data", data_text, "--listen", "127.0.0.1:0"]).env("RUST_LOG", "warn");
+    serve.args(["serve", "--data", &data_text, "--listen", "127.0.0.1:0"]).env("RUST_LOG", "warn");
     let server = Server::start(&mut serve)?;
 
     say(&format!("Registering {} authorities and {} citizens …", options.senders, options.recipients));
     let world = Arc::new(World::register(&data, &server.url(), options.senders, options.recipients).await?);
-    let plan = scenarios::Plan::of(options.messages);
-    say(&format!("Sealing {} letters …", plan.attached.end));
-    let letters = Arc::new(plan.preseal(&world)?);
-    let size = prost::Message::encoded_len(&letters[0].submission);
-
-    let bare = bare_limits(options, folder, &data, &world, size).await?;
-    let before = folder_bytes(&data)?;
-    let (delivered, callers) = (plan.attached.end, options.callers);
-    let run = scenarios::Run::new(Arc::clone(&world), Arc::clone(&letters), plan, &server, callers)?;
-    let mut figures = Vec::new();
-    let mut tell = |figure: Figure| {
-        say(&figure.line());
-        figures.push(figure);
+    let stage = Stage { options, folder, data, server, world };
+    let outcome = match &options.course {
+        Course { peer: Some(Peer::Dovecot), .. } => stage.beside_dovecot().await?,
+        Course { watchers: Some(watchers), .. } => stage.watch(*watchers).await?,
+        Course { day, .. } if !day.is_empty() => stage.days(day).await?,
+        Course { .. } => stage.standard().await?,
     };
-    tell(run.deliver(&server).await?);
-    let grown = folder_bytes(&data)?.saturating_sub(before);
-    tell(run.deliver_alone(&server).await?);
-    tell(run.deliver_batch(&server).await?);
-    tell(run.deliver_attached(&server).await?);
-    tell(run.first_read(&server).await?);
-    tell(run.read_again(&server).await?);
-    tell(run.sync(&server).await?);
-    tell(run.mixed(&server).await?);
-    let peak = server.peak_kib();
-    let client = match options.inbox {
-        0 => Vec::new(),
-        count => client::measure(&world, &data, folder, &server, count).await?,
-    };
-    server.stop()?;
-    let audited = audit(data_text, delivered + options.inbox)?;
-    Ok(Report {
-        file_system: limits::disk::file_system(folder),
-        processors: std::thread::available_parallelism().map_or(1, usize::from),
-        recipients: options.recipients,
-        senders: options.senders,
-        messages: options.messages,
-        callers: options.callers,
-        submission_bytes: size,
-        disk_bytes_per_message: grown / options.messages as u64,
-        server_peak_kib: peak,
-        limits: bare,
-        scenarios: figures,
-        client,
-        audited,
-    })
+    let peak = stage.server.peak_kib();
+    stage.server.stop()?;
+    audit(&data_text, outcome.delivered)?;
+    let mut report = json!({
+        "file_system": limits::disk::file_system(folder),
+        "processors": report::processors(),
+        "recipients": options.recipients,
+        "senders": options.senders,
+        "messages": options.messages,
+        "server_peak_kib": peak,
+        "audited": true,
+    });
+    if let (Some(report), Value::Object(figures)) = (report.as_object_mut(), outcome.figures) {
+        report.extend(figures);
+    }
+    Ok(report)
 }
 
-async fn bare_limits(
-    options: &Options,
-    folder: &Path,
-    data: &Path,
-    world: &World,
-    size: usize,
-) -> Result<Vec<Figure>> {
-    let length = Duration::from_secs(options.limit_seconds);
-    let probes = folder.join("probes");
-    std::fs::create_dir_all(&probes)?;
-    say(&format!(
-        "{} B a submission, {} processors, {}",
-        size,
-        std::thread::available_parallelism().map_or(1, usize::from),
-        limits::disk::file_system(folder)
-    ));
-    let mut figures = vec![Figure::limit(
-        "limit: fdatasync of 4 KiB, one writer",
-        limits::disk::fdatasync_per_second(&probes, length)?,
-    )];
-    let inserts =
-        limits::database::grouped_inserts_per_second(&probes, size, options.callers.clamp(1, 64), length);
-    figures.push(Figure::limit("limit: SQLite rows, one statement a batch", inserts.await?));
-    let (seals, opens) = limits::sealing::per_second(4096, length)?;
-    figures.push(Figure::limit("limit: hybrid seal of 4 KiB, one core", seals));
-    figures.push(Figure::limit("limit: hybrid open of 4 KiB, one core", opens));
-
-    let mut echo = Command::new(std::env::current_exe()?);
-    let deployment = postfach_server::deployment::folder::Folder::at(data);
-    echo.arg("--echo").arg(deployment.tls_certificate()).arg(deployment.tls_key());
-    let echo = Server::start(&mut echo)?;
-    let channels = scenarios::channels(&world.service, &echo, options.callers)?;
-    let calls =
-        load::run("limit: echo of one submission over TLS", options.callers, 20_000, move |caller, _| {
-            limits::echo::call(channels[caller % channels.len()].clone(), size)
-        });
-    figures.push(calls.await?);
-    drop(echo);
-    for figure in &figures {
-        say(&figure.line());
+impl Stage<'_> {
+    async fn beside_dovecot(&self) -> Result<Outcome> {
+        let count = beside::letters(self.options.messages);
+        say(&format!("Sealing {count} letters …"));
+        let letters = Arc::new(self.world.preseal(count, 0)?);
+        let size = prost::Message::encoded_len(&letters[0].submission);
+        let disk = standard::disk(self.options, self.folder)?;
+        let echo = Echo::start(&self.data, size)?;
+        let (world, store) = (Arc::clone(&self.world), self.folder.join("dovecot"));
+        let beside = beside::Beside::open(world, letters, self.options.messages, &store).await?;
+        let report = beside.measure(&self.server, &echo).await?;
+        Ok(Outcome { figures: json!({ "disk": disk, "beside": report }), delivered: count })
     }
-    Ok(figures)
+
+    async fn watch(&self, watchers: usize) -> Result<Outcome> {
+        let letters = self.options.messages.min(LETTERS_HEARD_OF);
+        let run = self.run(letters)?;
+        let idle = Duration::from_secs(self.options.seconds);
+        let report = run.watch(&self.server, watchers, idle).await?;
+        Ok(Outcome { figures: json!({ "watch": report }), delivered: letters })
+    }
+
+    async fn days(&self, rates: &[usize]) -> Result<Outcome> {
+        let length = Duration::from_secs(self.options.seconds);
+        let count = scenarios::day::letters(rates, length);
+        say(&format!("Sealing {count} letters …"));
+        let days = self.run(count)?.days(&self.server, rates, length).await?;
+        Ok(Outcome { figures: json!({ "days": days }), delivered: count })
+    }
+
+    fn run(&self, count: usize) -> Result<scenarios::Run> {
+        let letters = Arc::new(self.world.preseal(count, 0)?);
+        let plan = scenarios::Plan { single: 0..count, ..scenarios::Plan::default() };
+        scenarios::Run::new(Arc::clone(&self.world), letters, plan, &self.server, self.options.callers)
+    }
 }
 
 /// The whole deployment must verify, and hold what was acknowledged.
-fn audit(data: &str, messages: usize) -> Result<bool> {
+fn audit(data: &str, messages: usize) -> Result<()> {
     let report: serde_json::Value =
         serde_json::from_str(&postfachd(&["audit", "verify", "--data", data, "--json"])?)?;
     ensure!(report["ok"] == true, "the audit found a fault: {report}");
     let listed = postfachd(&["audit", "list", "--data", data, "--json"])?.lines().count();
     ensure!(listed == messages, "{messages} deliveries were acknowledged and {listed} are there");
     say(&format!("audit verify: ok, {messages} deliveries as acknowledged"));
-    Ok(true)
+    Ok(())
 }

@@ -100,34 +100,7 @@ impl Run {
     }
 }
 
-/// Everything of one run.
-#[derive(Debug, Serialize)]
-pub struct Report {
-    /// Type of the file system that held the database.
-    pub file_system: String,
-    /// Logical processors.
-    pub processors: usize,
-    /// Recipients, senders, messages and callers of the scenarios.
-    pub recipients: usize,
-    /// Authorities that sent.
-    pub senders: usize,
-    /// Presealed, all distinct.
-    pub messages: usize,
-    /// Calls under way at once.
-    pub callers: usize,
-    /// Bytes of one submission on the wire.
-    pub submission_bytes: usize,
-    /// Bytes on disk for each message, database and write-ahead log.
-    pub disk_bytes_per_message: u64,
-    /// Largest memory of the server in KiB (VmHWM).
-    pub server_peak_kib: u64,
-    /// Bare limits, same run.
-    pub limits: Vec<Figure>,
-    /// Scenarios.
-    pub scenarios: Vec<Figure>,
-    /// The command line client over one full mailbox.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub client: Vec<Run>,
-    /// `audit verify` passed and counted as many messages as were acknowledged.
-    pub audited: bool,
+/// Logical processors.
+pub fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }

@@ -6,6 +6,8 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::process;
+
 /// A child process that announced where it listens.
 pub struct Server {
     child: Child,
@@ -33,15 +35,17 @@ impl Server {
 
     /// Largest resident memory so far, in KiB.
     pub fn peak_kib(&self) -> u64 {
-        peak_kib(self.child.id())
+        process::peak_kib(self.child.id())
     }
 
-    /// CPU seconds used so far, at the kernel's 100 ticks a second.
+    /// CPU seconds used so far.
     pub fn cpu_seconds(&self) -> f64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
-        let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-        let ticks: Vec<f64> = after_name.split(' ').skip(12).take(2).filter_map(|t| t.parse().ok()).collect();
-        ticks.iter().sum::<f64>() / 100.0
+        process::cpu_seconds(self.child.id())
+    }
+
+    /// Its process.
+    pub fn process(&self) -> u32 {
+        self.child.id()
     }
 
     /// SIGTERM, and waits for the end.
@@ -59,13 +63,6 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Largest resident memory of a process so far, in KiB; 0 when it has ended.
-pub fn peak_kib(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|l| l.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
 }
 
 /// A program beside our own, or the one of that name on the PATH.

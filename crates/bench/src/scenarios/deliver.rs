@@ -55,15 +55,7 @@ impl Run {
 
     /// A hundred a call.
     pub async fn deliver_batch(&self, server: &Server) -> Result<Figure> {
-        let mut of_sender: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        for letter in self.plan.batch.clone() {
-            of_sender.entry(self.letters[letter].sender).or_default().push(letter);
-        }
-        let batches: Vec<Vec<usize>> = of_sender
-            .values()
-            .flat_map(|letters| letters.chunks(limits::BATCH_MAX))
-            .map(<[usize]>::to_vec)
-            .collect();
+        let batches = self.by_sender(self.plan.batch.clone(), limits::BATCH_MAX);
         let (calls, count, batches) = (batches.len(), self.plan.batch.len(), Arc::new(batches));
         let name = "deliver by batches of up to 100";
         let figure = self.timed(name, (self.callers, calls, count), server, move |tools, index| {
@@ -71,6 +63,18 @@ impl Run {
             async move { batch(&tools, &batches[index]).await }
         });
         Self::complete(figure.await?, count)
+    }
+
+    /// Batches of up to so many letters, each with one sender, the full ones first.
+    pub(super) fn by_sender(&self, letters: Range<usize>, most: usize) -> Vec<Vec<usize>> {
+        let mut of_sender: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for letter in letters {
+            of_sender.entry(self.letters[letter].sender).or_default().push(letter);
+        }
+        let mut batches: Vec<Vec<usize>> =
+            of_sender.values().flat_map(|letters| letters.chunks(most)).map(<[usize]>::to_vec).collect();
+        batches.sort_by_key(|batch| std::cmp::Reverse(batch.len()));
+        batches
     }
 }
 
@@ -90,7 +94,7 @@ pub async fn deliver(
     Ok((answer.event.context("no event")?, answer.checkpoints.context("no checkpoints")?))
 }
 
-async fn batch(tools: &Tools, letters: &[usize]) -> Result<Vec<Answer>> {
+pub(super) async fn batch(tools: &Tools, letters: &[usize]) -> Result<Vec<Answer>> {
     let first = &tools.letters[*letters.first().context("an empty batch")?];
     let submissions = letters.iter().map(|letter| tools.letters[*letter].submission.clone()).collect();
     let body = v1::DeliverBatchRequest { submissions, validate_only: false };

@@ -1,9 +1,11 @@
 //! What is measured, in the order in which the scenarios build on each other. Every receipt is verified after its scenario.
 
+pub mod day;
 mod deliver;
 mod mixed;
 mod read;
 mod verify;
+mod watch;
 
 use std::future::Future;
 use std::ops::Range;
@@ -29,7 +31,7 @@ const ATTACHED: usize = 2_000;
 const ATTACHMENT: usize = 100_000;
 
 /// How many letters each scenario needs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Plan {
     /// One call each.
     pub single: Range<usize>,

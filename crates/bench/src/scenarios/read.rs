@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use postfach_domain::act::MessageRef;
@@ -25,6 +26,24 @@ impl Run {
     /// The same letters for a token alone.
     pub async fn read_again(&self, server: &Server) -> Result<Figure> {
         self.hand_overs("read again", false, server).await
+    }
+
+    /// So many readings in turn of the same letters, each on a connection of its own or on those that are open.
+    pub async fn read_in_turn(&self, count: usize, server: &Server, is_own_session: bool) -> Result<Figure> {
+        let (first, letters) = (self.plan.single.start, self.plan.single.len());
+        let name = if is_own_session { "read again, connection of its own" } else { "read again" };
+        let url = server.url();
+        let figure = self.timed(name, (self.callers, count, count), server, move |mut tools, index| {
+            let url = is_own_session.then(|| url.clone());
+            async move {
+                if let Some(url) = url {
+                    let (service, within) = (&tools.world.service, Duration::from_secs(10));
+                    tools.channel = postfach_sdk::channel::channel(service, Some(&url), within)?;
+                }
+                Ok(vec![hand_over(&tools, first + index % letters, false).await?])
+            }
+        });
+        Self::complete(figure.await?, count)
     }
 
     async fn hand_overs(&self, name: &str, is_first: bool, server: &Server) -> Result<Figure> {
