@@ -79,7 +79,7 @@ struct Course {
     /// Open so many streams of news, and measure how soon a letter is heard of and what idle streams cost.
     #[arg(long, value_name = "COUNT")]
     watchers: Option<usize>,
-    /// Let all kinds of calls arrive in the shares of a day, at each of these rates a second.
+    /// Let all kinds of calls arrive in the shares of a day, at each of these rates a second (500,2000).
     #[arg(long, value_name = "RATES", value_delimiter = ',', num_args = 1)]
     day: Vec<usize>,
 }
