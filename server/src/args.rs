@@ -8,6 +8,8 @@ use postfach_domain::id::{Address, AuthorityId, KeyId, MessageId, Origin};
 use postfach_domain::terms::TrustLevel;
 use postfach_domain::time::Timestamp;
 
+use crate::blobs::s3::S3Place;
+
 /// The server of Mein Postfach: keeps sealed messages and proves every step, without being able to open a letter.
 #[derive(Debug, Parser)]
 #[command(name = "postfachd", version, max_term_width = 100)]
@@ -70,6 +72,9 @@ pub struct InitArgs {
     /// Where clients connect; https://<listen> if not given
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
+    /// Attachments in an S3-compatible store: s3://BUCKET/PREFIX?endpoint=https://HOST&region=REGION
+    #[arg(long, value_name = "URL")]
+    pub blobs: Option<S3Place>,
 }
 
 /// `postfachd serve`
@@ -360,6 +365,7 @@ mod tests {
         for words in [
             "postfachd init --data D --origin post.example",
             "postfachd init --data D --origin post.example --listen 127.0.0.1:0 --public-url https://x",
+            "postfachd init --data D --origin post.example --blobs s3://post/x?region=r",
             "postfachd serve --data D --listen 127.0.0.1:0",
             "postfachd admin activation-code create --data D --count 3 --trust-level substantial --json",
             "postfachd admin authority add --data D --registrar-key F --request F --json",
@@ -383,6 +389,7 @@ mod tests {
         for words in [
             "postfachd init --data D --origin Post.Example",
             "postfachd init --data D --origin -x-.example",
+            "postfachd init --data D --origin post.example --blobs /srv/blobs",
             "postfachd admin activation-code create --data D --count 0",
             "postfachd admin activation-code create --data D --trust-level some",
             "postfachd admin erase --data D --message x",

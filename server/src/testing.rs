@@ -34,8 +34,8 @@ use rand::{Rng as _, RngCore as _, SeedableRng as _};
 
 use crate::app::{App, Caller, Deployment, Logged, OpenError, Register, RegisterAuthority, Submission, Wrap};
 use crate::audit::verify::{Options, verify};
-use crate::blobs::LocalBlobs;
 use crate::blobs::faulty::FaultyBlobs;
+use crate::blobs::{BlobStore, LocalBlobs};
 use crate::clock::ManualClock;
 use crate::deployment::folder::Folder;
 use crate::evidence::{Checkpoints, LogName, LoggedEvent};
@@ -92,6 +92,14 @@ pub async fn open(
     folder: &Path,
     clock: &Arc<ManualClock>,
 ) -> Result<(Arc<App>, Arc<FaultyStore>), OpenError> {
+    open_on(folder, clock, Arc::new(LocalBlobs::open(&folder.join("blobs")).unwrap())).await
+}
+
+async fn open_on(
+    folder: &Path,
+    clock: &Arc<ManualClock>,
+    blobs: Arc<dyn BlobStore>,
+) -> Result<(Arc<App>, Arc<FaultyStore>), OpenError> {
     let sqlite = SqliteStore::open(&folder.join("postfach.db"), 2).await?;
     let store = Arc::new(FaultyStore::new(Arc::new(sqlite)));
     let deployment = Deployment {
@@ -101,7 +109,6 @@ pub async fn open(
         evidence_signer: signer(LogName::Evidence),
         checkpoints: folder.join("checkpoints"),
     };
-    let blobs = Arc::new(LocalBlobs::open(&folder.join("blobs")).unwrap());
     let blobs = Arc::new(FaultyBlobs::new(blobs, store.plan()));
     let chance = Box::new(StdRng::seed_from_u64(1));
     let app = App::open(deployment, store.clone(), blobs, clock.clone(), chance).await?;
@@ -111,9 +118,19 @@ pub async fn open(
 impl World {
     pub async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let blobs = LocalBlobs::open(&folder.path().join("blobs")).unwrap();
+        Self::on(folder, Arc::new(blobs)).await
+    }
+
+    /// With its attachments there.
+    pub async fn with_blobs(blobs: Arc<dyn BlobStore>) -> Self {
+        Self::on(tempfile::tempdir().unwrap(), blobs).await
+    }
+
+    async fn on(folder: tempfile::TempDir, blobs: Arc<dyn BlobStore>) -> Self {
         let clock = Arc::new(ManualClock::at(START));
         fs::write(folder.path().join("service-card.toml"), card()).unwrap();
-        let (app, store) = open(folder.path(), &clock).await.unwrap();
+        let (app, store) = open_on(folder.path(), &clock, blobs).await.unwrap();
         Self { folder, app, clock, store, rng: std::sync::Mutex::new(StdRng::seed_from_u64(2)) }
     }
 
@@ -127,8 +144,10 @@ impl World {
 
     /// The whole audit, beside the running server.
     pub async fn audit(&self, quick: bool) {
-        let options = Options { quick, blobs: true, ..Options::default() };
-        let audited = verify(&Folder::at(self.folder.path()), &options).await;
+        let folder = Folder::at(self.folder.path());
+        let blobs: Arc<dyn BlobStore> = Arc::new(LocalBlobs::beside(&folder.blobs()));
+        let options = Options { quick, blobs: Some(blobs), ..Options::default() };
+        let audited = verify(&folder, &options).await;
         if let Err(failure) = audited {
             panic!("the audit fails: {failure:?}");
         }

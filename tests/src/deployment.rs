@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use crate::disk::{Cut, Disk};
 use crate::person::{Authority, Citizen};
 use crate::process::{Run, command};
+use crate::s3;
 use crate::shim::Shim;
 
 /// The deployment's name in every test.
@@ -38,20 +39,38 @@ pub struct Server {
 impl Deployment {
     /// A new deployment that is not serving yet.
     pub fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let deployment = Self { folder, server: None, shim: None };
+        let deployment = Self::empty();
+        deployment.init(&[]).ok();
         deployment
-            .postfachd(&[
-                "init",
-                "--data",
-                &deployment.data_text(),
-                "--origin",
-                ORIGIN,
-                "--listen",
-                "127.0.0.1:0",
-            ])
-            .ok();
+    }
+
+    /// A new deployment that serves, with its attachments at this place, for which it has the key of the tests.
+    pub fn on_s3(place: &str) -> Self {
+        let mut deployment = Self::empty();
+        let place = deployment.with_key(place);
+        deployment.init(&["--blobs", &place]).ok();
+        deployment.serve();
         deployment
+    }
+
+    /// Nothing but a folder.
+    pub fn empty() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), server: None, shim: None }
+    }
+
+    /// A place in an S3 store with a file that has the key of the tests.
+    pub fn with_key(&self, place: &str) -> String {
+        let file = self.root().join("s3.ini");
+        let lines = s3::KEY.map(|(name, value)| format!("{} = {value}\n", name.to_lowercase()));
+        fs::write(&file, format!("[default]\n{}", lines.concat())).unwrap();
+        format!("{place}&credentials={}", file.display())
+    }
+
+    /// `postfachd init` with further words.
+    pub fn init(&self, words: &[&str]) -> Run {
+        let data = self.data_text();
+        let all = ["init", "--data", &data, "--origin", ORIGIN, "--listen", "127.0.0.1:0", "--json"];
+        self.postfachd(&[&all[..], words].concat())
     }
 
     /// A new deployment that serves.

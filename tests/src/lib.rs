@@ -10,6 +10,7 @@ pub mod listener;
 pub mod operator;
 pub mod person;
 pub mod process;
+pub mod s3;
 pub mod shim;
 
 pub use deployment::{Deployment, Server};
@@ -17,4 +18,5 @@ pub use disk::{Cut, Disk};
 pub use operator::Vault;
 pub use person::{Authority, Citizen, Profile};
 pub use process::{Run, binary, repository_root, samples};
+pub use s3::{S3Line, S3Server};
 pub use shim::Shim;

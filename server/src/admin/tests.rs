@@ -13,6 +13,7 @@ use super::link::{self, failure};
 use super::request::AuthorityRequest;
 use crate::clock::{Clock as _, SystemClock, system_chance};
 use crate::deployment::config::Config;
+use crate::deployment::config::Storage;
 use crate::deployment::folder::Folder;
 use crate::deployment::{keyfile, open};
 use crate::failure::{Exit, Outcome};
@@ -25,6 +26,7 @@ async fn deployment() -> (TempDir, Folder) {
     let dir = tempfile::tempdir().unwrap();
     let folder = Folder::at(&dir.path().join("data"));
     let plan = Plan {
+        storage: Storage::default(),
         origin: "post.example".parse().unwrap(),
         listen: "127.0.0.1:0".parse().unwrap(),
         public_url: "https://127.0.0.1:0".into(),

@@ -40,6 +40,10 @@ impl From<BlobError> for AppError {
     fn from(error: BlobError) -> Self {
         match error {
             BlobError::NotFound => Self::NotFound,
+            BlobError::Damaged => {
+                tracing::error!("blob store: other bytes than were stored");
+                Self::Unavailable { retry_after_ms: 1000 }
+            }
             BlobError::Unavailable(detail) => {
                 tracing::error!(detail, "blob store");
                 Self::Unavailable { retry_after_ms: 1000 }

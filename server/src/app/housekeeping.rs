@@ -15,6 +15,8 @@ use crate::storage::{Ask, Store};
 
 /// How often the write-ahead log is copied into the main file.
 const TIDY_EVERY: Duration = Duration::from_secs(1);
+/// How often the blob store is asked whether it can store.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often expired uploads and blobs are looked for.
 const CLEAN_EVERY: Duration = Duration::from_mins(5);
 /// Uploads or blobs of one round.
@@ -34,9 +36,23 @@ pub(super) struct Housekeeping {
 
 impl Housekeeping {
     /// Starts what runs until it is aborted.
-    pub(super) fn spawn(self) -> [JoinHandle<()>; 2] {
-        let cleaner = self.clone();
-        [tokio::spawn(self.keep_tidy()), tokio::spawn(cleaner.keep_clean())]
+    pub(super) fn spawn(self) -> [JoinHandle<()>; 3] {
+        let (cleaner, looker) = (self.clone(), self.clone());
+        [
+            tokio::spawn(self.keep_tidy()),
+            tokio::spawn(cleaner.keep_clean()),
+            tokio::spawn(looker.keep_looking()),
+        ]
+    }
+
+    /// Finds out whether attachments can be stored.
+    async fn keep_looking(self) {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            if let Err(error) = self.blobs.look().await {
+                tracing::warn!(%error, "blobs cannot be stored");
+            }
+        }
     }
 
     /// Keeps the write-ahead log short, off the commit path; and after a failure finds out when storing works again.

@@ -121,9 +121,11 @@ impl App {
         self.clock.now()
     }
 
-    /// True while writes are taken: storing works, and the clock does not stand behind the logs.
+    /// True while writes are taken: storing works, of attachments too as far as is known, and the clock does not stand behind the logs.
     pub fn is_ready(&self) -> bool {
-        self.committer.is_healthy() && crate::commit::clock_fits(&self.view.snapshot().heads, self.now())
+        self.committer.is_healthy()
+            && self.blobs.is_writable()
+            && crate::commit::clock_fits(&self.view.snapshot().heads, self.now())
     }
 
     /// The newest committed state of both logs, and news of it.

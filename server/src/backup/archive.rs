@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::manifest::Manifest;
 use super::stop::Stop;
 use super::vault::pipe_failed;
-use crate::blobs::{BlobKey, LocalBlobs, SegmentName};
+use crate::blobs::SegmentName;
 use crate::failure::{Failure, Outcome};
 
 /// The list of hashes, in the form of `sha256sum`.
@@ -25,6 +25,8 @@ pub const DATABASE: &str = "postfach.db";
 pub const CONFIG: &str = "postfachd.toml";
 /// What clients pin.
 pub const CARD: &str = "service-card.toml";
+/// What the names of all segments begin with: the folder that they are restored to.
+const BLOBS: &str = "blobs/";
 /// Private keys of the logs.
 pub const LOG_KEYS: [&str; 2] = ["keys/keys-log.key", "keys/evidence-log.key"];
 /// The last checkpoints outside the database.
@@ -53,7 +55,8 @@ pub fn kind(name: &str) -> Option<Kind> {
     if let Some(file) = name.strip_prefix("tls/") {
         return is_plain(file).then_some(Kind::Small);
     }
-    segment(name).map(|_| Kind::Segment)
+    let segment = name.strip_prefix(BLOBS).and_then(SegmentName::from_path);
+    segment.map(|_| Kind::Segment)
 }
 
 /// A file name without anything special.
@@ -62,22 +65,9 @@ fn is_plain(name: &str) -> bool {
     !name.is_empty() && name.len() <= 100 && !name.starts_with('.') && name.chars().all(plain)
 }
 
-fn segment(name: &str) -> Option<SegmentName> {
-    let mut parts = name.rsplitn(3, '/');
-    let (file, blob) = (parts.next()?, parts.next()?);
-    let (index, leaf) = file.split_once('-')?;
-    let segment = SegmentName {
-        blob: BlobKey(hex::decode(blob).ok()?.try_into().ok()?),
-        index: index.parse().ok()?,
-        leaf: Digest(hex::decode(leaf).ok()?.try_into().ok()?),
-    };
-    // Written back it must be the same: one spelling only.
-    (segment_name(segment) == name).then_some(segment)
-}
-
 /// The member of a segment.
 pub fn segment_name(segment: SegmentName) -> String {
-    LocalBlobs::path_in(Path::new("blobs"), segment).to_string_lossy().into_owned()
+    format!("{BLOBS}{}", segment.path())
 }
 
 /// Counts and hashes what passes.

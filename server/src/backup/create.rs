@@ -1,6 +1,6 @@
 //! `postfachd backup create`: reads beside a running server, or a folder at rest, and changes nothing in it.
 //!
-//! First nothing is deleted any more (`Hold`), then the database is copied as of one moment, then every segment that this
+//! First no blob is deleted any more (`Hold`), wherever they lie, then the database is copied as of one moment, then every segment that this
 //! copy names is read: it was there at that moment, is never changed, and stays as long as it is held.
 
 use std::collections::BTreeSet;
@@ -20,9 +20,9 @@ use super::archive::{self, Sums, Writer};
 use super::manifest::{Checkpoints, FORMAT, Manifest};
 use super::stop::{Stop, interruptible};
 use super::vault::Vault;
-use super::workplace::{Partial, Workplace};
+use super::workplace::{Partial, Workplace, alone};
 use crate::args::BackupCreateArgs;
-use crate::blobs::{BlobKey, Hold, LocalBlobs, SegmentName};
+use crate::blobs::{BlobError, BlobKey, BlobStore, Hold, SegmentName};
 use crate::clock::{Clock as _, SystemClock};
 use crate::deployment::config::Config;
 use crate::deployment::folder::Folder;
@@ -35,6 +35,8 @@ use crate::storage::sql::logs::{self, Heads};
 
 /// How long a backup waits until deletions under way have ended.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(50);
 /// Segments of one question.
 const SEGMENTS: u64 = 1000;
 /// What collects in front of the pipe.
@@ -82,29 +84,52 @@ fn create(args: &BackupCreateArgs, stop: &Stop) -> Outcome<(Manifest, u64)> {
     let card = open::card(&folder)?;
     may_write(&args.output, args.force)?;
 
-    let _hold = hold(&folder, stop)?;
-    let workplace = Workplace::make(&folder.backup_work())?;
-    let small = Small::read(&folder, &config)?;
-    let copy = workplace.path().join(archive::DATABASE);
-    let taken = copy_database(&folder.database(), &copy, stop)?;
+    let _alone = patiently(&folder, stop, || alone(&folder))?;
+    let blobs = open::blobs_beside(&folder, &config)?;
     let runtime = Handle::current();
-    let mut database = runtime.block_on(open_read_only(&copy)).map_err(|error| unreadable(&error))?;
-    let heads = runtime.block_on(logs::read_heads(&mut database)).map_err(|error| unreadable(&error))?;
-    let heads = heads.ok_or_else(|| unreadable(&StoreError::Corrupt("it has no logs".into())))?;
+    let hold = || runtime.block_on(blobs.hold()).map_err(|error| not_held(&error));
+    let hold = patiently(&folder, stop, hold)?;
+    let deployment = Held { folder: &folder, config: &config, card: &card, blobs: &*blobs, hold: &hold };
+    let outcome = deployment.copy(args, stop);
+    runtime.block_on(hold.release());
+    outcome
+}
 
-    let (partial, sealed) = Partial::make(&args.output)?;
-    let (vault, pipe) = Vault::seal(&args.recipient, sealed)?;
-    let sums = Sums::create(&workplace.path().join(archive::SUMS))?;
-    let pipe = BufWriter::with_capacity(BUFFER, pipe);
-    let content = Content { folder: &folder, small: &small, copy: &copy, database, heads, card: &card };
-    let manifest = match content.write(Writer::new(pipe, sums, taken, stop), taken) {
-        Ok(manifest) => manifest,
-        Err(failure) => return Err(vault.explain(failure)),
-    };
-    vault.finish()?;
-    stop.check()?;
-    may_write(&args.output, args.force)?;
-    Ok((manifest, partial.keep(&args.output)?))
+/// A deployment whose blobs stay where they are.
+struct Held<'a> {
+    folder: &'a Folder,
+    config: &'a Config,
+    card: &'a VerifiedCard,
+    blobs: &'a dyn BlobStore,
+    hold: &'a Hold,
+}
+
+impl Held<'_> {
+    fn copy(&self, args: &BackupCreateArgs, stop: &Stop) -> Outcome<(Manifest, u64)> {
+        let Self { folder, config, card, .. } = *self;
+        let workplace = Workplace::make(&folder.backup_work())?;
+        let small = Small::read(folder, config)?;
+        let copy = workplace.path().join(archive::DATABASE);
+        let taken = copy_database(&folder.database(), &copy, stop)?;
+        let runtime = Handle::current();
+        let mut database = runtime.block_on(open_read_only(&copy)).map_err(|error| unreadable(&error))?;
+        let heads = runtime.block_on(logs::read_heads(&mut database)).map_err(|error| unreadable(&error))?;
+        let heads = heads.ok_or_else(|| unreadable(&StoreError::Corrupt("it has no logs".into())))?;
+
+        let (partial, sealed) = Partial::make(&args.output)?;
+        let (vault, pipe) = Vault::seal(&args.recipient, sealed)?;
+        let sums = Sums::create(&workplace.path().join(archive::SUMS))?;
+        let pipe = BufWriter::with_capacity(BUFFER, pipe);
+        let content = Content { held: self, small: &small, copy: &copy, database, heads, card };
+        let manifest = match content.write(Writer::new(pipe, sums, taken, stop), taken) {
+            Ok(manifest) => manifest,
+            Err(failure) => return Err(vault.explain(failure)),
+        };
+        vault.finish()?;
+        stop.check()?;
+        may_write(&args.output, args.force)?;
+        Ok((manifest, partial.keep(&args.output)?))
+    }
 }
 
 /// Nothing is replaced without being asked for.
@@ -120,13 +145,12 @@ fn may_write(path: &Path, force: bool) -> Outcome<()> {
     ))
 }
 
-/// Keeps every blob in place.
-fn hold(folder: &Folder, stop: &Stop) -> Outcome<Hold> {
-    let blobs = folder.blobs();
+/// Waits until what `take` takes is free.
+fn patiently<T>(folder: &Folder, stop: &Stop, take: impl Fn() -> Outcome<Option<T>>) -> Outcome<T> {
     let started = Instant::now();
     loop {
-        if let Some(hold) = Hold::take(&blobs).map_err(|error| Failure::file(&blobs, &error))? {
-            return Ok(hold);
+        if let Some(taken) = take()? {
+            return Ok(taken);
         }
         stop.check()?;
         if started.elapsed() > PATIENCE {
@@ -134,10 +158,10 @@ fn hold(folder: &Folder, stop: &Stop) -> Outcome<Hold> {
                 Exit::Conflict,
                 "BACKUP_RUNNING",
                 format!("Another backup of {} is under way.", folder.path().display()),
-                "Wait until it has ended, then try again.",
+                "Wait until it has ended, then try again. One that was killed blocks an S3 store for 20 minutes.",
             ));
         }
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(PAUSE);
     }
 }
 
@@ -179,6 +203,10 @@ impl Small {
                 None => small.left_out.push(path.display().to_string()),
             }
         }
+        if let Some(place) = &config.storage.blobs {
+            let theirs = place.credentials.iter().chain(&place.ca);
+            small.left_out.extend(theirs.map(|path| path.display().to_string()));
+        }
         for (path, name) in
             [(folder.registrar_key(), "registrar.key"), (folder.tls_root_key(), "tls/root.key")]
         {
@@ -212,7 +240,7 @@ fn inside(path: &Path) -> Option<String> {
 
 /// All that goes into the tar.
 struct Content<'a> {
-    folder: &'a Folder,
+    held: &'a Held<'a>,
     small: &'a Small,
     copy: &'a Path,
     database: ReadOnlyStore,
@@ -248,11 +276,12 @@ impl Content<'_> {
     }
 
     fn segments(&mut self, tar: &mut Writer<'_, impl Write>) -> Outcome<()> {
-        let blobs = self.folder.blobs();
+        let runtime = Handle::current();
         let mut pager = Pager::new(&SEGMENT, SEGMENTS);
         loop {
-            let page = Handle::current().block_on(pager.next(&mut self.database));
+            let page = runtime.block_on(pager.next(&mut self.database));
             let page = page.map_err(|error| unreadable(&error))?;
+            self.held.hold.check().map_err(|error| not_held(&error))?;
             if page.is_empty() {
                 return Ok(());
             }
@@ -264,22 +293,44 @@ impl Content<'_> {
                 let name = name().map_err(|misread: Misread| {
                     unreadable(&StoreError::Corrupt(format!("{} [{}]", misread.table, misread.row)))
                 })?;
-                let path = LocalBlobs::path_in(&blobs, name);
-                if !path.exists() {
-                    return Err(missing(&path));
-                }
-                tar.file(&archive::segment_name(name), &path)?;
+                let bytes =
+                    runtime.block_on(self.held.blobs.get(name)).map_err(|error| lost(name, &error))?;
+                tar.bytes(&archive::segment_name(name), &bytes)?;
             }
         }
     }
 }
 
-fn missing(path: &Path) -> Failure {
+fn lost(name: SegmentName, error: &BlobError) -> Failure {
+    let name = archive::segment_name(name);
+    match error {
+        BlobError::NotFound => Failure::new(
+            Exit::Evidence,
+            "SEGMENT_MISSING",
+            format!("{name} is missing, but the database names it."),
+            "Run `postfachd audit verify --blobs`, and look for the file in an older backup.",
+        ),
+        BlobError::Damaged => Failure::new(
+            Exit::Evidence,
+            "SEGMENT_DAMAGED",
+            format!("{name} has other bytes than were stored."),
+            "Run `postfachd audit verify --blobs`, and look for the file in an older backup.",
+        ),
+        BlobError::Unavailable(_) => Failure::new(
+            Exit::Other,
+            "SEGMENT_UNREADABLE",
+            format!("{name} cannot be read: {error}."),
+            "Check the disk or the network, then try again.",
+        ),
+    }
+}
+
+fn not_held(error: &BlobError) -> Failure {
     Failure::new(
-        Exit::Evidence,
-        "SEGMENT_MISSING",
-        format!("{} is missing, but the database names it.", path.display()),
-        "Run `postfachd audit verify --blobs`, and look for the file in an older backup.",
+        Exit::Other,
+        "BLOBS_NOT_HELD",
+        format!("The blobs cannot be kept in place: {error}."),
+        "Check the folder or the network, then try again.",
     )
 }
 

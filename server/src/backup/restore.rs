@@ -15,6 +15,7 @@ use super::verify::{Checked, check};
 use super::workplace::remove_folder;
 use crate::args::BackupRestoreArgs;
 use crate::clock::{Clock as _, SystemClock};
+use crate::deployment::config::with_local_blobs;
 use crate::deployment::folder::{Folder, FolderLock};
 use crate::deployment::restored::Restored;
 use crate::durable::sync_folder;
@@ -101,9 +102,22 @@ fn restore(args: &BackupRestoreArgs, stop: &Stop) -> Outcome<(Restored, Checked)
     stop.check()?;
     // Safe because `check` looked for it.
     let config = small.get(CONFIG).expect("the configuration is there");
-    write_small(folder.path(), "postfachd.toml.new", config)?;
+    write_small(folder.path(), "postfachd.toml.new", local_config(config)?.as_bytes())?;
     site.finish()?;
     Ok((restored, checked))
+}
+
+/// The configuration, with the attachments where they are restored to.
+fn local_config(config: &[u8]) -> Outcome<String> {
+    let text = std::str::from_utf8(config).ok().and_then(with_local_blobs);
+    text.ok_or_else(|| {
+        Failure::new(
+            Exit::Other,
+            "CONFIG_BLOBS",
+            "The configuration in the backup names a place for blobs in an unusual way.",
+            "Unpack the backup by hand, as docs/operations.md says, and set [storage] there.",
+        )
+    })
 }
 
 /// The folder while it is filled. What is in it goes when this is dropped before the end.

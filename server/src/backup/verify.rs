@@ -2,6 +2,7 @@
 //! compared with the service card and never written.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use postfach_domain::card::ServiceCard;
 use postfach_domain::hash::Digest;
@@ -14,6 +15,7 @@ use super::stop::{Stop, interruptible};
 use super::workplace::{Workplace, folder_of};
 use crate::args::{BackupFileArgs, BackupVerifyArgs};
 use crate::audit::verify::{Astray, Failure as AuditFailure, Options, Report, verify};
+use crate::blobs::{BlobStore, LocalBlobs};
 use crate::deployment::folder::Folder;
 use crate::deployment::restored::Standing;
 use crate::deployment::{keyfile, open};
@@ -56,7 +58,7 @@ fn text(checked: &Checked) -> String {
          Moment        {}\n\
          Keys log      {} leaves\n\
          Evidence log  {} leaves with {} messages\n\
-         Members       {} with {} bytes; {} segment files hold\n\
+         Members       {} with {} bytes; {} segments hold\n\
          Checkpoints   {} kept elsewhere; it extends them all",
         manifest.origin,
         manifest.card_fingerprint,
@@ -136,7 +138,9 @@ pub fn check(extracted: Extracted, args: &BackupFileArgs, folder: &Folder, stop:
     }
     ensure_folder(&folder.blobs())?;
 
-    let options = Options { blobs: true, compared: args.checkpoint.clone(), ..Options::default() };
+    // Whatever the configuration says: this is where they were unpacked.
+    let blobs: Arc<dyn BlobStore> = Arc::new(LocalBlobs::beside(&folder.blobs()));
+    let options = Options { blobs: Some(blobs), compared: args.checkpoint.clone(), ..Options::default() };
     let audited = Handle::current().block_on(verify(folder, &options));
     let report = audited.map_err(|failure| audit_failure(&failure))?;
     stop.check()?;

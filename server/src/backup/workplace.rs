@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use crate::blobs::Hold;
+use crate::blobs::FolderHold;
 use crate::deployment::folder::Folder;
 use crate::durable::sync_folder;
 use crate::failure::{Failure, Outcome};
@@ -85,15 +85,19 @@ impl Drop for Partial {
     }
 }
 
+/// Lets one backup at a time be made of a data folder; `None` where one is at work.
+pub fn alone(folder: &Folder) -> Outcome<Option<FolderHold>> {
+    FolderHold::take(folder.path()).map_err(|error| Failure::file(folder.path(), &error))
+}
+
 /// Removes what a killed `backup create` left in the data folder, unless one is at work.
 pub fn sweep(folder: &Folder) -> Outcome<()> {
     let path = folder.backup_work();
     if !path.exists() {
         return Ok(());
     }
-    let blobs = folder.blobs();
-    match Hold::take(&blobs).map_err(|error| Failure::file(&blobs, &error))? {
-        Some(_hold) => remove_folder(&path),
+    match alone(folder)? {
+        Some(_alone) => remove_folder(&path),
         None => Ok(()),
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use postfach_domain::hash::Digest;
 
-use super::{BlobError, BlobKey, BlobStore, Deletion, Hold, LocalBlobs, SegmentName};
+use super::{BlobError, BlobKey, BlobStore, Deletion, LocalBlobs, SegmentName, s3};
 
 const KEY: BlobKey = BlobKey([0xab; 16]);
 
@@ -20,6 +20,9 @@ async fn check(store: Arc<dyn BlobStore>) {
     what_was_put_comes_back(&*store).await;
     a_segment_may_be_put_twice_at_once(store.clone()).await;
     deleting_takes_all_segments_and_may_be_repeated(&*store).await;
+    everything_that_is_stored_is_named(&*store).await;
+    nothing_is_deleted_while_somebody_holds_the_blobs(&*store).await;
+    assert!(store.is_writable() && store.look().await.is_ok());
 }
 
 async fn absent_segments_are_not_found(store: &dyn BlobStore) {
@@ -65,6 +68,76 @@ async fn deleting_takes_all_segments_and_may_be_repeated(store: &dyn BlobStore) 
     assert_eq!(store.get(name(5, b"again")).await.unwrap(), b"again"[..]);
 }
 
+async fn names(store: &dyn BlobStore) -> Vec<String> {
+    let (mut coming, mut names) = (store.names(), Vec::new());
+    while let Some(name) = coming.recv().await {
+        names.push(name.unwrap());
+    }
+    names
+}
+
+async fn everything_that_is_stored_is_named(store: &dyn BlobStore) {
+    let blob = BlobKey([0xad; 16]);
+    let more: Vec<_> = (0..1003_u64).map(|index| SegmentName { blob, ..name(index, b"x") }).collect();
+    for name in &more {
+        store.put(*name, Bytes::from_static(b"x")).await.unwrap();
+    }
+    let stays = SegmentName { blob: BlobKey([0xac; 16]), ..name(0, b"stays") };
+    let mut expected: Vec<_> =
+        more.iter().chain([&stays, &name(5, b"again")]).map(|name| name.path()).collect();
+    expected.sort_unstable();
+    assert_eq!(names(store).await, expected);
+    assert!(expected.iter().all(|path| SegmentName::from_path(path).unwrap().path() == *path));
+    assert_eq!(store.delete(blob).await.unwrap(), Deletion::Done);
+    assert_eq!(names(store).await, [name(5, b"again").path(), stays.path()]);
+}
+
+async fn nothing_is_deleted_while_somebody_holds_the_blobs(store: &dyn BlobStore) {
+    store.put(name(0, b"a"), Bytes::from_static(b"a")).await.unwrap();
+    let hold = store.hold().await.unwrap().unwrap();
+    assert!(store.hold().await.unwrap().is_none());
+    assert_eq!(store.delete(KEY).await.unwrap(), Deletion::Held);
+    store.put(name(1, b"b"), Bytes::from_static(b"b")).await.unwrap();
+    assert_eq!(store.get(name(0, b"a")).await.unwrap(), b"a"[..]);
+    hold.check().unwrap();
+    hold.release().await;
+    assert_eq!(store.delete(KEY).await.unwrap(), Deletion::Done);
+    assert!(matches!(store.get(name(0, b"a")).await, Err(BlobError::NotFound)));
+    store.hold().await.unwrap().unwrap().release().await;
+    store.put(name(5, b"again"), Bytes::from_static(b"again")).await.unwrap();
+}
+
+#[test]
+fn a_path_has_one_spelling() {
+    let good = name(7, b"x").path();
+    assert_eq!(SegmentName::from_path(&good), Some(name(7, b"x")));
+    let others = [
+        good.replace("/7-", "/07-"),
+        good.replace("ab/ab/", "ab/ac/"),
+        good.to_uppercase(),
+        format!("/{good}"),
+        format!("x/{good}"),
+        format!("{good}/"),
+        good.replace('-', "_"),
+        KEY.folder(),
+        "incoming/7".to_owned(),
+        "probe".to_owned(),
+        String::new(),
+    ];
+    for other in others {
+        assert_eq!(SegmentName::from_path(&other), None, "{other}");
+    }
+}
+
+#[tokio::test]
+async fn s3() {
+    let bucket = s3::tests::Bucket::new();
+    check(Arc::new(bucket.open())).await;
+    // Nothing is left but what is stored.
+    let keys: Vec<_> = bucket.keys();
+    assert_eq!(keys.len(), 2, "{keys:?}");
+}
+
 #[tokio::test]
 async fn local_folder() {
     let folder = tempfile::tempdir().unwrap();
@@ -74,19 +147,4 @@ async fn local_folder() {
     let again = LocalBlobs::open(folder.path()).unwrap();
     assert_eq!(again.get(name(5, b"again")).await.unwrap(), b"again"[..]);
     assert_eq!(std::fs::read_dir(folder.path().join("incoming")).unwrap().count(), 0);
-}
-
-#[tokio::test]
-async fn nothing_is_deleted_while_somebody_holds_the_folder() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = LocalBlobs::open(folder.path()).unwrap();
-    store.put(name(0, b"a"), Bytes::from_static(b"a")).await.unwrap();
-    let hold = Hold::take(folder.path()).unwrap().unwrap();
-    assert!(Hold::take(folder.path()).unwrap().is_none());
-    assert_eq!(store.delete(KEY).await.unwrap(), Deletion::Held);
-    store.put(name(1, b"b"), Bytes::from_static(b"b")).await.unwrap();
-    assert_eq!(store.get(name(0, b"a")).await.unwrap(), b"a"[..]);
-    drop(hold);
-    assert_eq!(store.delete(KEY).await.unwrap(), Deletion::Done);
-    assert!(matches!(store.get(name(0, b"a")).await, Err(BlobError::NotFound)));
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{BlobError, BlobKey, BlobStore, BlobWork, Deletion, SegmentName};
+use super::{BlobError, BlobKey, BlobStore, BlobWork, Deletion, Hold, Names, SegmentName};
 use crate::storage::faulty::{Fault, Plan};
 
 /// Wraps a blob store.
@@ -45,5 +45,13 @@ impl BlobStore for FaultyBlobs {
 
     fn delete(&self, blob: BlobKey) -> BlobWork<'_, Deletion> {
         self.step(self.inner.delete(blob))
+    }
+
+    fn hold(&self) -> BlobWork<'_, Option<Hold>> {
+        self.step(self.inner.hold())
+    }
+
+    fn names(&self) -> Names {
+        self.inner.names()
     }
 }

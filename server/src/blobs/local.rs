@@ -1,4 +1,4 @@
-//! Segments as files in a folder: `ab/cd/<blob>/<index>-<leaf>`. A segment is written beside its name, flushed, renamed, and the
+//! Segments as files in a folder, each at its [`SegmentName::path`]. A segment is written beside its name, flushed, renamed, and the
 //! folders are flushed before the answer. That a folder is there does not say that its name is on disk: whoever made it
 //! may have failed, or died, before the flush.
 
@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-use super::{BlobError, BlobKey, BlobStore, BlobWork, Deletion, SegmentName};
+use tokio::sync::mpsc::{Sender, channel};
+
+use super::{BlobError, BlobKey, BlobStore, BlobWork, Deletion, Hold, NAMES, Names, SegmentName};
 use crate::durable::sync_folder;
 use crate::halves::Halves;
 
@@ -29,15 +31,15 @@ type Known = Halves<PathBuf, ()>;
 /// Folders in each half of what is known, some 100 bytes each.
 const FOLDERS: usize = 32 * 1024;
 
-/// Keeps every blob in place, in whichever process, until it is dropped: an exclusive lock (flock) on the folder. The
+/// Keeps a folder to its holder, in whichever process, until it is dropped: an exclusive lock (flock) on the folder. The
 /// system takes it back when its holder dies.
 #[derive(Debug)]
-pub struct Hold {
+pub struct FolderHold {
     _folder: File,
 }
 
-impl Hold {
-    /// Takes it; `None` where another one holds it, or a blob is just being deleted.
+impl FolderHold {
+    /// Takes it; `None` where another one has it.
     pub fn take(root: &Path) -> io::Result<Option<Self>> {
         Self::locked(root, File::try_lock)
     }
@@ -57,45 +59,42 @@ impl Hold {
     }
 }
 
+/// Where writes begin. No segment has such a path.
+const INCOMING: &str = "incoming";
+
 impl LocalBlobs {
     /// Opens a folder, makes it if absent, and removes what an interrupted write left behind.
     pub fn open(root: &Path) -> io::Result<Self> {
         fs::create_dir_all(root)?;
         root.parent().map_or(Ok(()), sync_folder)?;
-        let incoming = root.join("incoming");
+        let incoming = root.join(INCOMING);
         if incoming.exists() {
             fs::remove_dir_all(&incoming)?;
         }
         fs::create_dir(&incoming)?;
         sync_folder(root)?;
-        Ok(Self {
+        Ok(Self::beside(root))
+    }
+
+    /// A folder as it is, beside the process that writes; for reading and holding.
+    pub fn beside(root: &Path) -> Self {
+        Self {
             root: root.to_owned(),
             counter: AtomicU64::new(0),
             folders: Arc::new(Mutex::new(Halves::new(FOLDERS))),
-        })
-    }
-
-    /// Where a blob's segments lie below a root.
-    pub(crate) fn folder_in(root: &Path, blob: BlobKey) -> PathBuf {
-        let name = blob.to_string();
-        root.join(&name[..2]).join(&name[2..4]).join(name)
-    }
-
-    /// Where a segment lies below a root.
-    pub(crate) fn path_in(root: &Path, name: SegmentName) -> PathBuf {
-        Self::folder_in(root, name.blob).join(format!("{}-{}", name.index, name.leaf))
+        }
     }
 
     fn folder(&self, blob: BlobKey) -> PathBuf {
-        Self::folder_in(&self.root, blob)
+        self.root.join(blob.folder())
     }
 
     fn segment(&self, name: SegmentName) -> PathBuf {
-        Self::path_in(&self.root, name)
+        self.root.join(name.path())
     }
 
     fn temporary(&self) -> PathBuf {
-        self.root.join("incoming").join(self.counter.fetch_add(1, Ordering::Relaxed).to_string())
+        self.root.join(INCOMING).join(self.counter.fetch_add(1, Ordering::Relaxed).to_string())
     }
 }
 
@@ -121,7 +120,7 @@ impl BlobStore for LocalBlobs {
     fn delete(&self, blob: BlobKey) -> BlobWork<'_, Deletion> {
         let (root, folder) = (self.root.clone(), self.folder(blob));
         off_thread(move || {
-            let Some(_shared) = Hold::share(&root)? else { return Ok(Deletion::Held) };
+            let Some(_shared) = FolderHold::share(&root)? else { return Ok(Deletion::Held) };
             match fs::remove_dir_all(&folder) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => folder.parent().filter(|parent| parent.exists()).map_or(Ok(()), sync_folder)?,
@@ -129,6 +128,46 @@ impl BlobStore for LocalBlobs {
             Ok(Deletion::Done)
         })
     }
+
+    fn hold(&self) -> BlobWork<'_, Option<Hold>> {
+        let root = self.root.clone();
+        off_thread(move || Ok(FolderHold::take(&root)?.map(Hold::Folder)))
+    }
+
+    fn names(&self) -> Names {
+        let (root, (sender, names)) = (self.root.clone(), channel(NAMES));
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = list(&root, "", &sender) {
+                let _ = sender.blocking_send(Err(BlobError::Unavailable(error.to_string())));
+            }
+        });
+        names
+    }
+}
+
+/// Sends the paths of all files below a folder, in order. A folder that is gone meanwhile has none. Ends early where nobody
+/// listens.
+fn list(folder: &Path, above: &str, names: &Sender<Result<String, BlobError>>) -> io::Result<()> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        listed => listed?.collect::<io::Result<Vec<_>>>()?,
+    };
+    let mut entries: Vec<_> = entries.into_iter().map(|entry| (entry.file_name(), entry)).collect();
+    entries.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+    for (name, entry) in entries {
+        let path = format!("{above}{}", name.to_string_lossy());
+        if path == INCOMING {
+            continue;
+        }
+        let listed = match entry.file_type() {
+            Ok(kind) if kind.is_dir() => list(&entry.path(), &format!("{path}/"), names),
+            Ok(_) if names.blocking_send(Ok(path)).is_err() => return Ok(()),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        };
+        listed?;
+    }
+    Ok(())
 }
 
 fn store(

@@ -7,6 +7,7 @@ use postfach_domain::id::Origin;
 use serde::Deserialize;
 
 use super::folder::Folder;
+use crate::blobs::s3::S3Place;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::telemetry::Format;
 
@@ -21,6 +22,9 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Certificate files, relative to the data folder.
     pub tls: TlsFiles,
+    /// Where things lie that are not in the data folder.
+    #[serde(default)]
+    pub storage: Storage,
     /// Logging.
     #[serde(default)]
     pub log: Log,
@@ -37,6 +41,14 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// PEM key.
     pub key: PathBuf,
+}
+
+/// Where things lie that are not in the data folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Storage {
+    /// The attachments' ciphertext; the folder `blobs` if not given.
+    pub blobs: Option<S3Place>,
 }
 
 /// Logging.
@@ -89,14 +101,15 @@ impl Config {
     }
 
     /// The settings of a new deployment.
-    pub fn new(origin: Origin, listen: SocketAddr) -> Self {
+    pub fn new(origin: Origin, listen: SocketAddr, storage: Storage) -> Self {
         let tls = TlsFiles { certificate: "tls/server.pem".into(), key: "tls/server.key".into() };
-        Self { origin, listen, tls, log: Log::default(), server: Server::default() }
+        Self { origin, listen, tls, storage, log: Log::default(), server: Server::default() }
     }
 
     /// The text of a new file: the settings that [`Config::new`] lets choose, and the defaults.
     pub fn text(&self) -> String {
-        let Self { origin, listen, .. } = self;
+        let Self { origin, listen, storage, .. } = self;
+        let storage = storage.text();
         let Server { connections, stop_seconds, readers } = Server::default();
         format!(
             "# Settings of postfachd. Restart it after a change.\n\
@@ -110,6 +123,8 @@ impl Config {
              # PEM files, relative to this folder. SIGHUP reads them again.\n\
              certificate = \"tls/server.pem\"\n\
              key = \"tls/server.key\"\n\
+             \n\
+             {storage}\
              \n\
              [log]\n\
              # \"text\" or \"json\", on standard error. RUST_LOG goes before the filter.\n\
@@ -127,6 +142,39 @@ impl Config {
     }
 }
 
+impl Storage {
+    fn text(&self) -> String {
+        let blobs = match &self.blobs {
+            Some(place) => format!("blobs = \"{place}\"\n"),
+            None => "# blobs = \"s3://BUCKET/PREFIX?endpoint=https://HOST&region=REGION\"\n".to_owned(),
+        };
+        format!(
+            "[storage]\n# Attachments in an S3-compatible store instead of the folder blobs; no key stands here.\n{blobs}"
+        )
+    }
+}
+
+/// The text of a configuration with its attachments in the folder `blobs`: a line that says otherwise becomes a comment.
+/// `None` where that cannot be done by taking out a line.
+pub fn with_local_blobs(text: &str) -> Option<String> {
+    let mut section = "";
+    let mut out = String::with_capacity(text.len() + 128);
+    for line in text.lines() {
+        let plain = line.trim();
+        if plain.starts_with('[') {
+            section = plain;
+        }
+        let word = plain.split('=').next().unwrap_or_default().trim();
+        if section == "[storage]" && word == "blobs" {
+            out.push_str("# The backup was restored to the folder blobs. Before, they were at:\n# ");
+        }
+        out.push_str(line);
+        out.push('\n');
+    }
+    let config: Config = toml::from_str(&out).ok()?;
+    config.storage.blobs.is_none().then_some(out)
+}
+
 fn origin<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Origin, D::Error> {
     String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
 }
@@ -138,13 +186,38 @@ mod tests {
 
     #[test]
     fn what_init_writes_is_read_back() {
-        let config = Config::new("post.example".parse().unwrap(), "127.0.0.1:0".parse().unwrap());
-        assert_eq!(toml::from_str::<Config>(&config.text()).unwrap(), config);
+        for blobs in
+            [None, Some("s3://post/x?endpoint=http://[::1]:9000&credentials=/etc/s3".parse().unwrap())]
+        {
+            let storage = Storage { blobs };
+            let config =
+                Config::new("post.example".parse().unwrap(), "127.0.0.1:0".parse().unwrap(), storage);
+            assert_eq!(toml::from_str::<Config>(&config.text()).unwrap(), config);
+        }
+    }
+
+    #[test]
+    fn blobs_are_taken_back_into_the_folder() {
+        let storage = Storage { blobs: Some("s3://post/x".parse().unwrap()) };
+        let there = Config::new("post.example".parse().unwrap(), "127.0.0.1:0".parse().unwrap(), storage);
+        let here = with_local_blobs(&there.text()).unwrap();
+        assert!(here.contains("# blobs = \"s3://post/x?region=us-east-1\""), "{here}");
+        let expected = Config { storage: Storage::default(), ..there.clone() };
+        assert_eq!(toml::from_str::<Config>(&here).unwrap(), expected);
+        assert_eq!(with_local_blobs(&here).unwrap(), here);
+        let inline = there.text().replace("[storage]", "[elsewhere]");
+        assert_eq!(with_local_blobs(&inline), None);
+        let inline =
+            format!("storage = {{ blobs = \"s3://post/x\" }}\n{}", expected.text().replace("[storage]", ""));
+        assert!(toml::from_str::<Config>(&inline).is_ok());
+        assert_eq!(with_local_blobs(&inline), None);
     }
 
     #[test]
     fn unknown_settings_and_bad_origins_are_errors() {
-        let good = Config::new("post.example".parse().unwrap(), "[::1]:8443".parse().unwrap()).text();
+        let good =
+            Config::new("post.example".parse().unwrap(), "[::1]:8443".parse().unwrap(), Storage::default());
+        let good = good.text();
         assert!(toml::from_str::<Config>(&good).is_ok());
         assert!(toml::from_str::<Config>(&good.replace("filter =", "filtre =")).is_err());
         assert!(toml::from_str::<Config>(&good.replace("post.example", "Post.Example")).is_err());

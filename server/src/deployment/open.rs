@@ -14,7 +14,8 @@ use super::folder::Folder;
 use super::keyfile;
 use super::restored::Restored;
 use crate::app::{App, Deployment, OpenError};
-use crate::blobs::LocalBlobs;
+use crate::blobs::s3::{Patience, S3Place};
+use crate::blobs::{BlobStore, LocalBlobs, S3Blobs};
 use crate::clock::{SystemClock, system_chance};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::storage::SqliteStore;
@@ -52,14 +53,42 @@ pub async fn app(folder: &Folder, config: &Config) -> Outcome<Arc<App>> {
         evidence_signer: signer(folder, &card.origin, &card.evidence_log)?,
         checkpoints: folder.checkpoints(),
     };
-    let blobs = folder.blobs();
-    let blobs = LocalBlobs::open(&blobs).map_err(|error| Failure::file(&blobs, &error))?;
+    let blobs = blobs(folder, config).await?;
     let store = SqliteStore::open(&folder.database(), config.server.readers)
         .await
         .map_err(|error| failure(&error.into()))?;
     let clock = Arc::new(SystemClock);
-    let opened = App::open(deployment, Arc::new(store), Arc::new(blobs), clock, system_chance()).await;
+    let opened = App::open(deployment, Arc::new(store), blobs, clock, system_chance()).await;
     Ok(Arc::new(opened.map_err(|error| failure(&error))?))
+}
+
+/// The attachments, for the process that changes them.
+async fn blobs(folder: &Folder, config: &Config) -> Outcome<Arc<dyn BlobStore>> {
+    let Some(place) = &config.storage.blobs else {
+        let blobs = folder.blobs();
+        return Ok(Arc::new(LocalBlobs::open(&blobs).map_err(|error| Failure::file(&blobs, &error))?));
+    };
+    let blobs = s3_blobs(place)?;
+    if !place.is_encrypted() {
+        tracing::warn!(%place, "blobs travel without TLS");
+    }
+    if blobs.check().await?.is_some_and(|seen| seen.versioned) {
+        tracing::warn!(%place, "the bucket keeps versions: what is erased stays there until they expire");
+    }
+    Ok(Arc::new(blobs))
+}
+
+/// The attachments, beside the process that changes them: for reading and holding.
+pub fn blobs_beside(folder: &Folder, config: &Config) -> Outcome<Arc<dyn BlobStore>> {
+    Ok(match &config.storage.blobs {
+        Some(place) => Arc::new(s3_blobs(place)?),
+        None => Arc::new(LocalBlobs::beside(&folder.blobs())),
+    })
+}
+
+/// An S3-compatible store with the key that the place or the environment names.
+pub fn s3_blobs(place: &S3Place) -> Outcome<S3Blobs> {
+    S3Blobs::open(place, Patience::default(), Arc::new(SystemClock), |name| std::env::var(name).ok())
 }
 
 /// The key of one of the logs, which must be the one on the card.

@@ -18,7 +18,7 @@ use serde_json::json;
 
 use crate::args::InitArgs;
 use crate::clock::{Chance, Clock as _, SystemClock, system_chance};
-use crate::deployment::config::Config;
+use crate::deployment::config::{Config, Storage};
 use crate::deployment::folder::Folder;
 use crate::deployment::{keyfile, open};
 use crate::durable;
@@ -32,6 +32,7 @@ pub async fn run(args: &InitArgs, output: Output) -> Outcome<()> {
         origin: args.origin.clone(),
         listen: args.listen,
         public_url: args.public_url.clone().unwrap_or_else(|| format!("https://{}", args.listen)),
+        storage: Storage { blobs: args.blobs.clone() },
     };
     let card = init(&folder, &plan, SystemClock.now(), &mut system_chance()).await?;
     let registrar = card.card.registrar.key_id();
@@ -68,6 +69,8 @@ pub struct Plan {
     pub listen: SocketAddr,
     /// Where clients connect; stands on the card.
     pub public_url: String,
+    /// Where things lie that are not in the folder.
+    pub storage: Storage,
 }
 
 /// Makes the folder. The configuration is written last: without it there is no deployment.
@@ -109,6 +112,9 @@ pub async fn init(
         )
     })?;
 
+    if let Some(place) = &plan.storage.blobs {
+        open::s3_blobs(place)?.check_new().await?;
+    }
     make_folder(folder)?;
     let _lock = folder.lock_now()?;
     make_private(&folder.keys())?;
@@ -122,7 +128,7 @@ pub async fn init(
     write(&folder.tls_certificate(), issued.leaf_cert.as_bytes())?;
     write(&folder.card(), card.text.as_bytes())?;
     // Makes the database and signs the empty logs.
-    let config = Config::new(plan.origin.clone(), plan.listen);
+    let config = Config::new(plan.origin.clone(), plan.listen, plan.storage.clone());
     open::app(folder, &config).await?.close().await;
     for made in [folder.keys(), folder.tls(), folder.path().to_owned()] {
         sync_folder(&made)?;
@@ -206,6 +212,7 @@ mod tests {
             origin: "post.example".parse().unwrap(),
             listen: "127.0.0.1:0".parse().unwrap(),
             public_url: url.to_owned(),
+            storage: Storage::default(),
         }
     }
 

@@ -32,6 +32,7 @@ use super::{ServeConfig, ServeError, serve};
 use crate::auth::token;
 use crate::clock::{Clock as _, SystemClock, system_chance};
 use crate::deployment::config::Config;
+use crate::deployment::config::Storage;
 use crate::deployment::folder::Folder;
 use crate::deployment::open;
 use crate::init::{Plan, init};
@@ -51,7 +52,12 @@ async fn start(stop_within: Duration) -> Running {
     let folder = Folder::at(&dir.path().join("data"));
     let origin: Origin = "post.example".parse().unwrap();
     let listen = "127.0.0.1:0".parse().unwrap();
-    let plan = Plan { origin: origin.clone(), listen, public_url: "https://127.0.0.1:0".into() };
+    let plan = Plan {
+        storage: Storage::default(),
+        origin: origin.clone(),
+        listen,
+        public_url: "https://127.0.0.1:0".into(),
+    };
     let card = init(&folder, &plan, SystemClock.now(), &mut system_chance()).await.unwrap();
     let app = open::app(&folder, &Config::read(&folder).unwrap()).await.unwrap();
     let certificate = Certificate::load(&folder.tls_certificate(), &folder.tls_key()).unwrap();

@@ -6,9 +6,9 @@ use std::os::unix::fs::FileExt as _;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use postfach_tests::Deployment;
 use postfach_tests::person::text;
 use postfach_tests::process::peak_kib;
+use postfach_tests::{Deployment, S3Server};
 
 const MIB: u64 = 1024 * 1024;
 /// Largest resident memory of sender, server and reader (PERFORMANCE: 64 MiB each).
@@ -77,9 +77,18 @@ fn watched(command: &mut Command) -> (String, u64) {
 }
 
 #[test]
-#[allow(clippy::print_stderr)] // the figures are what the long form is run for
 fn a_big_file_goes_through_in_flat_memory() {
-    let d = Deployment::serving();
+    goes_through(&Deployment::serving());
+}
+
+#[test]
+fn a_big_file_goes_through_to_s3_in_flat_memory() {
+    let server = S3Server::shared();
+    goes_through(&Deployment::on_s3(&S3Server::place(&server.bucket(), server.address())));
+}
+
+#[allow(clippy::print_stderr)] // the figures are what the long form is run for
+fn goes_through(d: &Deployment) {
     let (amt, citizen) = (d.authority("stadt"), d.citizen("anna"));
     let file = amt.folder().join("plan.bin").to_str().unwrap().to_owned();
     with_islands(&file);

@@ -21,6 +21,7 @@ mod operator;
 mod profile;
 mod recovery_kit;
 mod rollback;
+mod s3;
 mod secrecy;
 mod sending;
 mod watching;

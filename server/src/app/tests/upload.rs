@@ -7,8 +7,12 @@ use postfach_domain::id::AttachmentId;
 use postfach_domain::outer::OuterAttachment;
 use postfach_domain::segments::{SEGMENT_LEN, root, segment_leaf};
 
+use std::sync::Arc;
+
 use super::{field, refusal};
 use crate::app::{AppError, SegmentRange};
+use crate::blobs::s3::tests::Bucket;
+use crate::blobs::{BlobStore, LocalBlobs};
 use crate::testing::{Authority, World, message_ref};
 
 const ID: AttachmentId = AttachmentId([5; 16]);
@@ -100,9 +104,25 @@ pub(super) fn files(world: &World) -> usize {
     count(&world.folder.path().join("blobs"))
 }
 
+/// How many segments are stored.
+async fn stored(blobs: &dyn BlobStore) -> usize {
+    let (mut names, mut count) = (blobs.names(), 0);
+    while let Some(name) = names.recv().await {
+        name.unwrap();
+        count += 1;
+    }
+    count
+}
+
 #[tokio::test]
 async fn unused_uploads_expire_and_used_ones_go_with_their_last_message() {
-    let world = World::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    uploads_end(Arc::new(LocalBlobs::open(folder.path()).unwrap())).await;
+    uploads_end(Arc::new(Bucket::new().open())).await;
+}
+
+async fn uploads_end(blobs: Arc<dyn BlobStore>) {
+    let world = World::with_blobs(blobs.clone()).await;
     let (amt, anna) = (world.authority("amt").await, world.citizen().await);
     let (_, named) = upload(&world, &amt).await;
     let mut ids = Vec::new();
@@ -114,17 +134,17 @@ async fn unused_uploads_expire_and_used_ones_go_with_their_last_message() {
     let unused = AttachmentId([6; 16]);
     world.app.create_upload(&amt.caller(), unused, 9).await.unwrap();
     world.app.write_segment(&amt.caller(), unused, 0, vec![1; 9].into()).await.unwrap();
-    assert_eq!(files(&world), 4);
+    assert_eq!(stored(&*blobs).await, 4);
     assert_eq!(world.app.clean().await.unwrap(), 0);
     world.clock.advance(24 * 3600 * 1000);
     assert_eq!(world.app.clean().await.unwrap(), 1);
-    assert_eq!(files(&world), 3);
+    assert_eq!(stored(&*blobs).await, 3);
     assert!(matches!(world.app.get_upload(&amt.caller(), unused).await, Err(AppError::NotFound)));
     world.app.erase(ids[0]).await.unwrap();
-    assert_eq!(files(&world), 3);
+    assert_eq!(stored(&*blobs).await, 3);
     assert!(world.app.read_segments(&amt.caller(), ids[1], ID).await.is_ok());
     world.app.erase(ids[1]).await.unwrap();
-    assert_eq!(files(&world), 0);
+    assert_eq!(stored(&*blobs).await, 0);
 }
 
 #[tokio::test]

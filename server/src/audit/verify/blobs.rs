@@ -1,22 +1,21 @@
-//! The ciphertext of attachments, segment file by segment file (`--blobs`). What changed while the audit ran is looked
-//! up again before it is called wrong.
+//! The ciphertext of attachments, segment by segment (`--blobs`), wherever it lies. What changed while the audit ran is
+//! looked up again before it is called wrong.
 
-use std::fs;
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use postfach_domain::hash::Digest;
 use postfach_domain::segments::{segment_leaf, segment_len};
+use tokio::runtime::Handle;
 
 use super::attachments::{AttachmentFacts, Blobs};
 use super::pipeline::in_order;
 use super::problem::{Checked, Failure, bad_at};
-use crate::blobs::{BlobKey, LocalBlobs, SegmentName};
+use crate::blobs::{BlobError, BlobKey, BlobStore, SegmentName};
 use crate::storage::Query;
 use crate::storage::audit::{ATTACHMENT, GARBAGE, Pager, Record, SEGMENT, Table, open_read_only};
 
-/// Segment files that go to another thread at once.
-const FILES: u64 = 16;
+/// Segments that go to another thread at once.
+const SEGMENTS: u64 = 16;
 
 /// A segment that must be there.
 struct Wanted {
@@ -24,17 +23,18 @@ struct Wanted {
     attachment: AttachmentFacts,
 }
 
-/// Checks that every segment is there with its hash, and nothing else; answers how many files were read.
+/// Checks that every segment is there with its hash, and nothing else; answers how many were read.
 pub async fn check_blobs(
     query: &mut dyn Query,
     database: &Path,
-    folder: &Path,
+    store: &dyn BlobStore,
     blobs: &Blobs,
 ) -> Checked<u64> {
-    let mut pager = Pager::new(&SEGMENT, FILES);
+    let mut pager = Pager::new(&SEGMENT, SEGMENTS);
     let mut read = 0;
     let mut suspects = Vec::new();
-    let work = |rows: Vec<Record>| check_files(folder, blobs, rows);
+    let runtime = Handle::current();
+    let work = |rows: Vec<Record>| check_segments(&runtime, store, blobs, rows);
     let sink = |(files, bad): (u64, Vec<(SegmentName, Failure)>)| {
         read += files;
         suspects.extend(bad);
@@ -52,12 +52,13 @@ pub async fn check_blobs(
             return Err(failure);
         }
     }
-    nothing_else(database, folder, blobs).await?;
+    nothing_else(database, store, blobs).await?;
     Ok(read)
 }
 
-fn check_files(
-    folder: &Path,
+fn check_segments(
+    runtime: &Handle,
+    store: &dyn BlobStore,
     blobs: &Blobs,
     rows: Vec<Record>,
 ) -> Checked<(u64, Vec<(SegmentName, Failure)>)> {
@@ -67,7 +68,7 @@ fn check_files(
         let (blob, index, leaf) = (BlobKey(row.array()?), row.unsigned()?, Digest(row.array()?));
         let Some(attachment) = blobs.attachments.get(&blob).copied() else { continue };
         let name = SegmentName { blob, index, leaf };
-        match check_file(folder, &Wanted { name, attachment }) {
+        match check_segment(runtime, store, &Wanted { name, attachment }) {
             Ok(()) => {}
             Err(Failure::Bad(problem)) => suspects.push((name, Failure::Bad(problem))),
             Err(other) => return Err(other),
@@ -77,34 +78,33 @@ fn check_files(
     Ok((read, suspects))
 }
 
-fn check_file(folder: &Path, wanted: &Wanted) -> Checked<()> {
+fn check_segment(runtime: &Handle, store: &dyn BlobStore, wanted: &Wanted) -> Checked<()> {
     let SegmentName { index, leaf, .. } = wanted.name;
-    let path = LocalBlobs::path_in(folder, wanted.name);
-    let bytes = match fs::read(&path) {
+    let path = wanted.name.path();
+    let wrong = |what: &str| Err(bad_at("file", shown(&path), what));
+    let bytes = match runtime.block_on(store.get(wanted.name)) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            return Err(bad_at("file", shown(folder, &path), "the segment is missing"));
-        }
+        Err(BlobError::NotFound) => return wrong("the segment is missing"),
+        Err(BlobError::Damaged) => return wrong("the segment has another hash"),
         Err(error) => return Err(unreadable(&path, &error)),
     };
-    let length = segment_len(wanted.attachment.ct_len, index);
-    if length != Some(bytes.len()) {
-        return Err(bad_at("file", shown(folder, &path), "the segment has another length"));
+    if segment_len(wanted.attachment.ct_len, index) != Some(bytes.len()) {
+        return wrong("the segment has another length");
     }
-    if segment_leaf(&wanted.attachment.id, index, &bytes) != leaf {
-        return Err(bad_at("file", shown(folder, &path), "the segment has another hash"));
+    if segment_leaf(&wanted.attachment.id, index, &bytes) == leaf {
+        Ok(())
+    } else {
+        wrong("the segment has another hash")
     }
-    Ok(())
 }
 
-/// A file's name as people find it: below the data folder.
-fn shown(folder: &Path, path: &Path) -> String {
-    let base = folder.parent().unwrap_or(folder);
-    path.strip_prefix(base).unwrap_or(path).display().to_string()
+/// A path as people find it.
+fn shown(path: &str) -> String {
+    format!("blobs/{path}")
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::Unreadable(format!("{}: {error}", path.display()))
+fn unreadable(path: &str, error: &BlobError) -> Failure {
+    Failure::Unreadable(format!("{}: {error}", shown(path)))
 }
 
 /// The row as it is now, in a snapshot of its own.
@@ -124,78 +124,42 @@ fn leaf_of(row: &mut Record) -> Checked<Digest> {
     Ok(Digest(row.array()?))
 }
 
-/// Every file in the folder belongs to a blob that the database knows, or waits for deletion.
-async fn nothing_else(database: &Path, folder: &Path, blobs: &Blobs) -> Checked<()> {
-    for outer in entries(folder)? {
-        if name_of(&outer) == "incoming" {
-            continue;
-        }
-        for path in entries(&outer)?.iter().map(|inner| entries(inner)).collect::<Checked<Vec<_>>>()?.concat()
-        {
-            let Some(blob) = blob_of(folder, &path) else {
-                return Err(bad_at("file", shown(folder, &path), "no attachment has such a name"));
-            };
-            match blobs.attachments.get(&blob) {
-                Some(attachment) => check_folder(folder, (blob, attachment), &path)?,
-                None if blobs.garbage.contains(&blob) => {}
-                None => check_stranger(database, folder, blob, &path).await?,
+/// Everything that is stored belongs to a blob that the database knows, or waits for deletion. Bytes that were written anew
+/// before the upload was committed lie beside those that count.
+async fn nothing_else(database: &Path, store: &dyn BlobStore, blobs: &Blobs) -> Checked<()> {
+    let mut names = store.names();
+    // Names come blob by blob.
+    let mut excused = None;
+    while let Some(path) = names.recv().await {
+        let path = path.map_err(|error| Failure::Unreadable(format!("blobs: {error}")))?;
+        let Some(name) = SegmentName::from_path(&path) else {
+            return Err(bad_at("file", shown(&path), "no segment of any attachment has such a name"));
+        };
+        match blobs.attachments.get(&name.blob) {
+            Some(attachment) if segment_len(attachment.ct_len, name.index).is_some() => {}
+            Some(_) => return Err(bad_at("file", shown(&path), "the attachment has no such segment")),
+            None if blobs.garbage.contains(&name.blob) || excused == Some(name.blob) => {}
+            None => {
+                check_stranger(database, store, name).await?;
+                excused = Some(name.blob);
             }
         }
     }
     Ok(())
 }
 
-fn blob_of(folder: &Path, path: &Path) -> Option<BlobKey> {
-    let blob = BlobKey(hex::decode(name_of(path)).ok()?.try_into().ok()?);
-    (LocalBlobs::folder_in(folder, blob) == path).then_some(blob)
-}
-
 /// A blob that the snapshot does not know: begun since, or deleted since.
-async fn check_stranger(database: &Path, folder: &Path, blob: BlobKey, path: &Path) -> Checked<()> {
-    let mut known = row_of(database, &ATTACHMENT, blob, None).await?.is_some();
-    known |= row_of(database, &GARBAGE, blob, None).await?.is_some();
-    if known || !path.exists() {
-        Ok(())
-    } else {
-        Err(bad_at("file", shown(folder, path), "no attachment has this blob"))
+async fn check_stranger(database: &Path, store: &dyn BlobStore, name: SegmentName) -> Checked<()> {
+    let mut known = row_of(database, &ATTACHMENT, name.blob, None).await?.is_some();
+    known |= row_of(database, &GARBAGE, name.blob, None).await?.is_some();
+    if known {
+        return Ok(());
     }
-}
-
-/// Each file in the folder of a blob is named for one of its segments. Bytes that were written anew before the upload
-/// was committed lie beside those that count.
-fn check_folder(folder: &Path, (blob, attachment): (BlobKey, &AttachmentFacts), path: &Path) -> Checked<()> {
-    for file in entries(path)? {
-        let name = name_of(&file);
-        let segment = name.split_once('-').and_then(|(index, leaf)| {
-            let leaf = Digest(hex::decode(leaf).ok()?.try_into().ok()?);
-            Some(SegmentName { blob, index: index.parse().ok()?, leaf })
-        });
-        let belongs = segment.is_some_and(|name| {
-            LocalBlobs::path_in(folder, name) == file && segment_len(attachment.ct_len, name.index).is_some()
-        });
-        if !belongs {
-            return Err(bad_at("file", shown(folder, &file), "the attachment has no such segment"));
+    match store.get(name).await {
+        Err(BlobError::NotFound) => Ok(()),
+        Ok(_) | Err(BlobError::Damaged) => {
+            Err(bad_at("file", shown(&name.path()), "no attachment has this blob"))
         }
+        Err(error) => Err(unreadable(&name.path(), &error)),
     }
-    Ok(())
-}
-
-fn name_of(path: &Path) -> String {
-    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-/// What lies in a folder; nothing where it is gone.
-fn entries(folder: &Path) -> Checked<Vec<PathBuf>> {
-    let listed = match fs::read_dir(folder) {
-        Ok(listed) => listed,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) if error.kind() == ErrorKind::NotADirectory => {
-            return Err(bad_at("file", folder.display().to_string(), "a file where only folders belong"));
-        }
-        Err(error) => return Err(unreadable(folder, &error)),
-    };
-    let paths: Result<Vec<_>, _> = listed.map(|entry| entry.map(|entry| entry.path())).collect();
-    let mut paths = paths.map_err(|error| unreadable(folder, &error))?;
-    paths.sort_unstable();
-    Ok(paths)
 }

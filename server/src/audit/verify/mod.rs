@@ -32,12 +32,14 @@ mod tree;
 mod tests;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub use problem::{Failure, Problem};
 pub use report::{Counts, Report};
 pub use run::run;
 pub use tree::{Astray, Stray};
 
+use crate::blobs::BlobStore;
 use crate::deployment::folder::Folder;
 use crate::storage::audit::open_read_only;
 
@@ -46,8 +48,8 @@ use crate::storage::audit::open_read_only;
 pub struct Options {
     /// Leave signatures out, but for those of checkpoints.
     pub quick: bool,
-    /// Read the ciphertext of attachments too.
-    pub blobs: bool,
+    /// Read the ciphertext of attachments too, which lies there.
+    pub blobs: Option<Arc<dyn BlobStore>>,
     /// Checkpoints of either log that the database has to extend.
     pub checkpoints: Vec<PathBuf>,
     /// Checkpoints of either log that it may fail to extend: the report has those.
@@ -74,8 +76,8 @@ pub async fn verify(folder: &Folder, options: &Options) -> Result<Report, Failur
     rest::check_codes(&mut query, &keys).await?;
     let blobs = attachments::check_attachments(&mut query, &keys, &history, &mut counts).await?;
     counts.tiles = trees.check_stored(&mut query, &history.times).await?;
-    if options.blobs {
-        counts.blobs = blobs::check_blobs(&mut query, &folder.database(), &folder.blobs(), &blobs).await?;
+    if let Some(store) = &options.blobs {
+        counts.blobs = blobs::check_blobs(&mut query, &folder.database(), &**store, &blobs).await?;
     }
     let strays = [trees.keys.strays(), trees.evidence.strays()].concat();
     Ok(Report { keys_size: trees.keys.size(), evidence_size: trees.evidence.size(), counts, strays })

@@ -37,7 +37,7 @@ pub struct Counts {
     pub tiles: u64,
     /// Checkpoints kept outside the database.
     pub kept_checkpoints: u64,
-    /// Segment files that were read; none without `--blobs`.
+    /// Segments that were read; none without `--blobs`.
     pub blobs: u64,
 }
 

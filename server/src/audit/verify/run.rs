@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use super::{Failure, Options, Problem, Report, verify};
 use crate::args::VerifyArgs;
+use crate::deployment::config::Config;
 use crate::deployment::folder::Folder;
+use crate::deployment::open;
 use crate::failure::{Exit, Failure as Ended, Outcome};
 use crate::output::Output;
 
@@ -13,7 +15,8 @@ pub async fn run(args: &VerifyArgs, output: Output) -> Outcome<()> {
     let folder = Folder::at(&args.data.data);
     folder.require_deployment()?;
     let checkpoints = args.checkpoint.clone();
-    let options = Options { quick: args.quick, blobs: args.blobs, checkpoints, ..Options::default() };
+    let blobs = if args.blobs { Some(open::blobs_beside(&folder, &Config::read(&folder)?)?) } else { None };
+    let options = Options { quick: args.quick, blobs, checkpoints, ..Options::default() };
     match verify(&folder, &options).await {
         Ok(report) => output.answer(&answer(&report), &text(&report, &options)),
         Err(Failure::Bad(problem)) => Err(wrong(&problem)),
@@ -54,8 +57,8 @@ fn text(report: &Report, options: &Options) -> String {
     } else {
         format!("{} signatures hold.", counts.signatures)
     };
-    let blobs = if options.blobs {
-        format!("{} segment files hold.", counts.blobs)
+    let blobs = if options.blobs.is_some() {
+        format!("{} segments hold.", counts.blobs)
     } else {
         "Ciphertext of attachments was not read (--blobs reads it).".to_owned()
     };

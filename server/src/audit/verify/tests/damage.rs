@@ -140,7 +140,11 @@ async fn after(patient: &Patient, statements: &[Statement], blobs: bool) -> Opti
     let mut seen = Seen::Nothing;
     for (quick, by) in [(true, Seen::Quick), (false, Seen::Signatures)] {
         if done && seen == Seen::Nothing {
-            let options = Options { quick, blobs, ..Options::default() };
+            let options = Options {
+                quick,
+                blobs: blobs.then(|| super::world::blobs(&patient.folder)),
+                ..Options::default()
+            };
             seen = match verify(&patient.folder, &options).await {
                 Ok(_) => Seen::Nothing,
                 Err(Failure::Bad(_)) => by,

@@ -97,7 +97,7 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
 #[tokio::test(flavor = "multi_thread")]
 async fn ciphertext_is_there_as_it_was() {
     let patient = stopped().await;
-    let options = Options { blobs: true, ..Options::default() };
+    let options = Options { blobs: Some(super::world::blobs(&patient.folder)), ..Options::default() };
     let without = Options::default();
     let files = files_below(&patient.folder.blobs());
     assert!(files.len() >= 4, "{files:?}");

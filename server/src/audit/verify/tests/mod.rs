@@ -26,7 +26,8 @@ async fn a_sound_deployment_holds_running_and_stopped() {
             world.app.close().await;
         }
         for (quick, blobs) in [(false, false), (true, false), (false, true)] {
-            let options = Options { quick, blobs, ..Options::default() };
+            let options =
+                Options { quick, blobs: blobs.then(|| world::blobs(&world.folder)), ..Options::default() };
             let report = verify(&world.folder, &options).await.unwrap();
             assert_eq!(report.counts.signatures == 0, quick);
             assert_eq!(report.counts.blobs > 0, blobs);
@@ -46,7 +47,7 @@ async fn an_audit_beside_a_busy_server_holds() {
         std::thread::spawn(move || {
             let (mut audits, mut sizes) = (0, std::collections::BTreeSet::new());
             while busy.load(Ordering::SeqCst) || audits == 0 {
-                let options = Options { blobs: true, ..Options::default() };
+                let options = Options { blobs: Some(world::blobs(&folder)), ..Options::default() };
                 sizes.insert(runtime.block_on(verify(&folder, &options)).unwrap().evidence_size);
                 audits += 1;
             }

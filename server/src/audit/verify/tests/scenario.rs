@@ -96,7 +96,8 @@ pub async fn add_garbage(database: &Path, blobs: &Path) {
     let insert = sqlx::query("INSERT INTO garbage (blob) VALUES ($1)").bind(blob.0.to_vec());
     insert.execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
-    let folder = crate::blobs::LocalBlobs::folder_in(blobs, blob);
-    std::fs::create_dir_all(&folder).unwrap();
-    std::fs::write(folder.join("0-00"), b"old").unwrap();
+    let leaf = postfach_domain::hash::Digest::of(b"old");
+    let file = blobs.join(crate::blobs::SegmentName { blob, index: 0, leaf }.path());
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(file, b"old").unwrap();
 }

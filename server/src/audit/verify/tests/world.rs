@@ -22,8 +22,9 @@ use rand::rngs::StdRng;
 use rand_core::RngCore as _;
 
 use crate::app::{App, Caller, Deployment, Register, RegisterAuthority, Submission, Wrap};
-use crate::blobs::LocalBlobs;
+use crate::blobs::{BlobStore, LocalBlobs};
 use crate::clock::{Chance, Clock as _, ManualClock};
+use crate::deployment::config::Storage;
 use crate::deployment::folder::Folder;
 use crate::deployment::keyfile;
 use crate::init::{Plan, init};
@@ -89,6 +90,7 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folder::at(&dir.path().join("data"));
         let plan = Plan {
+            storage: Storage::default(),
             origin: "post.example".parse().unwrap(),
             listen: "127.0.0.1:0".parse().unwrap(),
             public_url: "https://127.0.0.1:0".into(),
@@ -391,4 +393,9 @@ impl World {
         act.actor_head = owner.authority.is_none().then(|| owner.chain.head());
         self.app.withdraw(&owner.sender(), act.sign(owner.sender_key())).await.unwrap();
     }
+}
+
+/// The attachments of a deployment, beside its server.
+pub fn blobs(folder: &Folder) -> Arc<dyn BlobStore> {
+    Arc::new(LocalBlobs::beside(&folder.blobs()))
 }
