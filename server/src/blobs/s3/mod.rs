@@ -30,7 +30,7 @@ use tokio::sync::mpsc::channel;
 use tokio::time::Instant;
 use tokio_stream::StreamExt as _;
 
-use super::{BlobError, BlobKey, BlobStore, BlobWork, Deletion, Hold, NAMES, Names, SegmentName};
+use super::{BlobKey, BlobStore, BlobWork, Deletion, Hold, NAMES, Names, SegmentName};
 use crate::clock::Clock;
 use crate::failure::{Exit, Failure, Outcome};
 pub use lease::{Lease, STALE};
@@ -185,7 +185,8 @@ impl S3Blobs {
 
     fn path(&self, name: &str) -> Path {
         // Prefix and names consist of characters that mean themselves.
-        Path::from_iter(self.0.place.prefix.split('/').chain(name.split('/')).filter(|part| !part.is_empty()))
+        let parts = self.0.place.prefix.split('/').chain(name.split('/'));
+        parts.filter(|part| !part.is_empty()).collect()
     }
 
     async fn write(

@@ -10,6 +10,7 @@ use postfach_domain::hash::Digest;
 use postfach_domain::time::Timestamp;
 
 use super::*;
+use crate::blobs::BlobError;
 use crate::clock::{Clock as _, ManualClock, SystemClock};
 
 /// The same file as in the tests of the whole system, which this crate cannot depend on.
