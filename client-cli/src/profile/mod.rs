@@ -10,7 +10,7 @@
 //! messages-*.journal      one record for each change of a message
 //! covers-*.journal        outer headers and covers as transported
 //! letters/ID.sealed       letters as transported
-//! outbox/ID/, sent/ID/    what an authority sends, durable before the first call; and what it sent
+//! outbox/ID/, sent/ID/    what an authority sends, durable before it is delivered; and what it sent
 //! registration.sealed     what `init` sends, until the service answered
 //! receipts/               receipts of what was sent
 //! evidence/               checkpoints that prove a fork, if one was met

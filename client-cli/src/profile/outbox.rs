@@ -1,4 +1,4 @@
-//! What is being sent, one folder a message: sealed bytes that are durable before the first call, so that whatever
+//! What is being sent, one folder a message: sealed bytes that are durable before it is delivered, so that whatever
 //! breaks, the same bytes go out again under the same id.
 
 use std::fs;
@@ -47,6 +47,11 @@ impl<'a> Outgoing<'a> {
         })?;
         let sent = unlocked.path(&format!("{SENT}/{id}")).is_dir();
         Ok(Self { unlocked, id, place: if sent { SENT } else { WAITING }, lock_file, _lock: lock })
+    }
+
+    /// The message.
+    pub fn id(&self) -> MessageId {
+        self.id
     }
 
     /// The entry that was stored, with the digest of what was asked for; `None` where sealing never ended.

@@ -14,6 +14,10 @@ use crate::hybrid::HybridRecipient;
 pub(crate) const MAX_HEADER: usize = 8 * 1024;
 /// What age adds to a plaintext at most for `n` chunks of 64 KiB, besides the header: a nonce and 16 bytes a chunk.
 const CHUNK: usize = 64 * 1024;
+const NONCE_LEN: u64 = 16;
+const TAG_LEN: u64 = 16;
+/// The header's MAC as it is written: 32 bytes in base64 without padding.
+const MAC_LEN: usize = 43;
 
 /// Sealing failed below us: no random numbers, or a key that does not encapsulate.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +87,18 @@ pub(crate) fn open(
 /// True where the header's last line begins within [`MAX_HEADER`] bytes.
 pub(crate) fn header_ends_within_limit(start: &[u8]) -> bool {
     start[..start.len().min(MAX_HEADER)].windows(5).any(|w| w == b"\n--- ")
+}
+
+/// Length of the header of a file that begins like this, where it ends within [`MAX_HEADER`] bytes.
+pub(crate) fn header_len(start: &[u8]) -> Option<usize> {
+    let last_line = start[..start.len().min(MAX_HEADER)].windows(5).position(|w| w == b"\n--- ")?;
+    Some(last_line + b"\n--- ".len() + MAC_LEN + b"\n".len())
+}
+
+/// What stands behind the header of a file that seals `plain` bytes: a nonce, and each chunk with its tag.
+pub(crate) fn payload_len(plain: u64) -> u64 {
+    let chunks = plain.div_ceil(CHUNK as u64).max(1);
+    NONCE_LEN + plain + chunks * TAG_LEN
 }
 
 /// A wrong identity shows as no match, a wrong file key as a wrong MAC.

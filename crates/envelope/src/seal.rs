@@ -48,7 +48,7 @@ pub struct Recipients<'a> {
     pub sender_copy: Option<&'a HybridRecipient>,
 }
 
-/// A sealed submission, to be kept durably before the first call and resent byte by byte.
+/// A sealed submission, to be kept durably before it is delivered and resent byte by byte.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Sealed {

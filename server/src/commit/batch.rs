@@ -267,7 +267,7 @@ fn logged(
     let key = |index: &u64| Ok((*index, next.keys.inclusion_proof(*index)?));
     let event = |index: &u64| {
         let inclusion = next.evidence.inclusion_proof(*index)?;
-        let row = set.changes.events.iter().find(|row| row.index == *index);
+        let row = set.event(*index);
         let (event, salt) = row.map_or((None, None), |row| (row.event.clone(), row.salt));
         Ok(LoggedEvent {
             event: event.unwrap_or_default(),

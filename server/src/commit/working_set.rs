@@ -145,6 +145,12 @@ impl WorkingSet {
         (index, commitment)
     }
 
+    /// An event that this batch added.
+    pub(super) fn event(&self, index: u64) -> Option<&EventRow> {
+        let at = usize::try_from(index.checked_sub(self.first_event)?).ok()?;
+        self.changes.events.get(at)
+    }
+
     /// Adds an event of a message that exists, and moves the message on.
     pub fn log_on_message(&mut self, message: &Message, event: &Event) -> u64 {
         let concerns = Concerns {

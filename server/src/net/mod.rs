@@ -3,4 +3,5 @@
 pub mod accept;
 pub mod admin_socket;
 pub mod connection;
+pub mod read_ahead;
 pub mod tls;

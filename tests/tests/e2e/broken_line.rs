@@ -104,3 +104,32 @@ fn killed_clients_go_on_with_the_same_command() {
     assert_eq!(left, ["plan.bin"], "nothing is left beside it");
     assert!(fs::read(citizen.folder().join("out/plan.bin")).unwrap() == content());
 }
+
+/// Sealing and sending go on at once. Who is killed before the sealed bytes are kept begins anew, and what went up belongs
+/// to no message.
+#[test]
+fn a_client_killed_while_it_seals_and_sends_begins_anew_with_the_same_command() {
+    let d = Deployment::serving();
+    let (mut amt, citizen) = (d.authority("stadt"), d.citizen("anna"));
+    let file = amt.write("plan.bin", &content());
+    // Long enough that the first segments are up before the last ones are sealed.
+    let long = fs::File::options().write(true).open(&file).unwrap();
+    long.set_len(8 * LEN).unwrap();
+    let line = Line::to(&d.url());
+    amt.connect_to(&line.url());
+    let (address, outgoing) = (citizen.address(), amt.home().join("outbox").join(ID));
+    let words = ["authority", "send", "--message-id", ID, "--to", &address, "--subject", "Plan"];
+    let words = [&words[..], &["--body", "x", "--attach", &file, "--json"]].concat();
+    let mut first = amt.command().args(&words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    line.wait_for(10 * MIB);
+    first.kill().unwrap();
+    assert!(!first.wait().unwrap().success(), "it was through before it was killed");
+    assert!(outgoing.is_dir() && !outgoing.join("entry.sealed").exists(), "it was killed while it sealed");
+    let before = line.passed();
+    amt.postfach(&words).ok();
+    assert!(line.passed() - before > 8 * LEN, "sealed bytes that nobody kept are made again");
+    assert_eq!(citizen.inbox().len(), 1);
+    citizen.json(&["attachment", "save", ID, "-o", "out"]);
+    assert!(fs::read(citizen.folder().join("out/plan.bin")).unwrap() == fs::read(&file).unwrap());
+    d.audit(&["--blobs"]).ok();
+}

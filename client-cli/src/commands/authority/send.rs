@@ -7,7 +7,7 @@ use std::sync::Arc;
 use postfach_domain::event::EventType;
 use postfach_domain::hash::Digest;
 use postfach_domain::id::{Address, MessageId};
-use postfach_sdk::sender::{FileToSend, NewMessage, OutboxEntry, Sent};
+use postfach_sdk::sender::{Ahead, FileToSend, NewMessage, OutboxEntry, Sent};
 use postfach_sdk::{Error, progress};
 use rand::Rng as _;
 use serde::Serialize;
@@ -54,15 +54,15 @@ pub async fn run(context: &Context, args: &Args) -> Outcome<Report> {
     warn_of_waiting(context, &clerk, &id)?;
     let outgoing = Outgoing::claim(&clerk.session.unlocked, id)?;
     let digest = digest(&to, &message);
-    let entry = match outgoing.stored(&clerk.keys.sign.public())? {
+    let (entry, ahead) = match outgoing.stored(&clerk.keys.sign.public())? {
         Some((known, entry)) if known == digest && still_the_same(&clerk, &entry, &message).await? => {
             context.out.note(&t!("send-again"));
-            entry
+            (entry, None)
         }
         Some(_) => return Err(fail!(Conflict, "MESSAGE_ID_REUSED", "send-id-reused")),
         None => seal(context, &clerk, &outgoing, &digest, to, message).await?,
     };
-    let sent = deliver(context, &clerk, &outgoing, &digest, entry, &id).await?;
+    let sent = deliver(context, &clerk, &outgoing, &digest, entry, ahead).await?;
     let receipt = receipt(context, &clerk, &id).await;
     let accepted = &sent.accepted;
     Ok(Report::of(Delivered {
@@ -98,7 +98,7 @@ async fn still_the_same(clerk: &Clerk, entry: &OutboxEntry, message: &NewMessage
     Ok(same.iter().all(|same| *same))
 }
 
-/// Seals message and attachments; everything is durable when this returns.
+/// Seals message and attachments; everything is durable when this returns, and may be on its way already.
 async fn seal(
     context: &Context,
     clerk: &Clerk,
@@ -106,7 +106,7 @@ async fn seal(
     digest: &str,
     to: Address,
     message: NewMessage,
-) -> Outcome<OutboxEntry> {
+) -> Outcome<(OutboxEntry, Option<Ahead>)> {
     for file in &message.attachments {
         input::open(&file.path)?;
     }
@@ -114,10 +114,10 @@ async fn seal(
     let recipient = session.finish(context, clerk.sender.client().resolve(to).await)?;
     let spool = outgoing.fresh_spool()?;
     let bar = context.out.bar(&t!("send-sealing"));
-    let sealed = clerk.sender.prepare(message, &recipient, &spool, &told(&bar)).await;
+    let sealed = clerk.sender.prepare_and_upload(message, &recipient, &spool, &told(&bar)).await;
     bar.finish();
     match session.finish(context, sealed) {
-        Ok(entry) => outgoing.store(digest, &entry).map(|()| entry),
+        Ok((entry, ahead)) => outgoing.store(digest, &entry).map(|()| (entry, Some(ahead))),
         Err(failure) => outgoing.discard().and(Err(failure)),
     }
 }
@@ -129,13 +129,21 @@ async fn deliver(
     outgoing: &Outgoing<'_>,
     digest: &str,
     entry: OutboxEntry,
-    id: &MessageId,
+    ahead: Option<Ahead>,
 ) -> Outcome<Sent> {
+    let id = &outgoing.id();
     let save = |entry: &OutboxEntry| {
         outgoing.store(digest, entry).map_err(|failure| io::Error::other(failure.message.as_str()))
     };
     let bar = context.out.bar(&t!("send-uploading"));
-    let sent = clerk.sender.send(entry, &outgoing.folder(), save, &told(&bar)).await;
+    let uploaded = match ahead {
+        Some(ahead) => ahead.finish(&entry, &told(&bar)).await,
+        None => Ok(()),
+    };
+    let sent = match uploaded {
+        Ok(()) => clerk.sender.send(entry, &outgoing.folder(), save, &told(&bar)).await,
+        Err(error) => Err(error),
+    };
     bar.finish();
     let hopeless = sent.as_ref().is_err_and(is_final);
     match clerk.session.finish(context, sent) {

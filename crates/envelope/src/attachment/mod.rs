@@ -11,7 +11,7 @@ mod verifying;
 
 pub use open::open_attachment;
 pub use open_error::AttachmentOpenError;
-pub use seal::{AttachmentSealError, SealedAttachment, seal_attachment};
+pub use seal::{AttachmentSealError, SealedAttachment, SealedSegment, seal_attachment, seal_segments};
 pub use segment_hashes::SegmentHashes;
 
 use postfach_domain::hash::Digest;

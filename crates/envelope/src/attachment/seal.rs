@@ -1,7 +1,7 @@
-//! Sealing one attachment while it streams from its source to a spool file.
+//! Sealing one attachment while it streams from its source to a spool file, segment by segment.
 
 use std::io::{self, Read, Write};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 
 use age::Encryptor;
 use postfach_domain::hash::Digest;
@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::{BUFFER, PADDING_FLOOR};
+use crate::age_file::{MAX_HEADER, header_len, payload_len};
 use crate::hybrid::HybridIdentity;
 
 /// Why an attachment was not sealed. The spool file is worthless then.
@@ -72,13 +73,45 @@ pub struct SealedAttachment {
     pub identity: HybridIdentity,
 }
 
-/// Seals `plain_len` bytes of `source` into `spool`. Memory is one segment and a few blocks, whatever the length. The spool
-/// is flushed, not synced: that is the owner's business. One thread encrypts, another one hashes and writes.
+/// One segment of the sealed file, as soon as it is there.
+#[derive(Debug)]
+pub struct SealedSegment {
+    /// Bytes of the whole sealed file, known from its header on.
+    pub ct_len: u64,
+    /// Place in the file, from 0.
+    pub index: u64,
+    /// Its hash.
+    pub leaf: Digest,
+    /// 4 MiB, or what is left at the end.
+    pub bytes: Vec<u8>,
+}
+
+/// Seals `plain_len` bytes of `source` into `spool`, see [`seal_segments`]. The spool is flushed, not synced: that is the
+/// owner's business.
 pub fn seal_attachment(
     id: AttachmentId,
     plain_len: u64,
     source: impl Read,
-    spool: impl Write + Send,
+    mut spool: impl Write + Send,
+    rng: &mut (impl CryptoRng + RngCore),
+) -> Result<SealedAttachment, AttachmentSealError> {
+    let write = |segment: SealedSegment| {
+        spool.write_all(&segment.bytes)?;
+        Ok(segment.bytes)
+    };
+    let sealed = seal_segments(id, plain_len, source, write, rng)?;
+    spool.flush().map_err(AttachmentSealError::Write)?;
+    Ok(sealed)
+}
+
+/// Seals `plain_len` bytes of `source` and gives each segment to `take`, in their order; what `take` returns is used for a
+/// later segment, so that memory is not asked for again and again. Memory is two segments and a few blocks, whatever the
+/// length. One thread encrypts, another one hashes and calls `take`.
+pub fn seal_segments(
+    id: AttachmentId,
+    plain_len: u64,
+    source: impl Read,
+    take: impl FnMut(SealedSegment) -> io::Result<Vec<u8>> + Send,
     rng: &mut (impl CryptoRng + RngCore),
 ) -> Result<SealedAttachment, AttachmentSealError> {
     let limit = limits::ATTACHMENT_LEN;
@@ -90,11 +123,12 @@ pub fn seal_attachment(
     let one: &dyn age::Recipient = &recipient;
     let encryptor = Encryptor::with_recipients(std::iter::once(one))
         .map_err(|e| crate::age_file::AgeSealError(e.to_string()))?;
-    let segments = SegmentWriter::new(id, spool);
-    let (plain_sha256, written) = beside(segments, |blocks| {
-        let mut writer = encryptor.wrap_output(blocks).map_err(AttachmentSealError::Write)?;
+    let padded = padded_len(plain_len, PADDING_FLOOR);
+    let segments = Segments::new(id, payload_len(padded), take);
+    let (plain_sha256, written) = beside(segments, |segment| {
+        let mut writer = encryptor.wrap_output(segment).map_err(AttachmentSealError::Write)?;
         let plain_sha256 = copy_exactly(plain_len, source, &mut writer)?;
-        write_zeros(padded_len(plain_len, PADDING_FLOOR) - plain_len, &mut writer)
+        write_zeros(padded - plain_len, &mut writer)
             .and_then(|()| writer.finish()?.flush())
             .map_err(AttachmentSealError::Write)?;
         Ok(plain_sha256)
@@ -106,21 +140,25 @@ pub fn seal_attachment(
 /// Length, leaves and root of what was written.
 type Written = (u64, Vec<Digest>, Digest);
 
-/// Lets `make` write into blocks that another thread hashes and passes on. What failed there counts before what follows
+/// Lets `make` write into segments that another thread hashes and passes on. What failed there counts before what follows
 /// from it here.
 fn beside<T>(
-    mut segments: SegmentWriter<impl Write + Send>,
-    make: impl FnOnce(Blocks) -> Result<T, AttachmentSealError>,
+    mut segments: Segments<impl FnMut(SealedSegment) -> io::Result<Vec<u8>> + Send>,
+    make: impl FnOnce(Filling) -> Result<T, AttachmentSealError>,
 ) -> Result<(T, Written), AttachmentSealError> {
-    let (sender, blocks) = sync_channel::<Vec<u8>>(WAITING);
+    // While one is hashed and written, the next one is filled; there is no third.
+    let (sender, full) = sync_channel::<Vec<u8>>(0);
+    let (giver, spare) = channel();
+    let capacity = usize::try_from(segments.longest()).map_or(SEGMENT_LEN, |len| len.min(SEGMENT_LEN));
     std::thread::scope(|scope| {
         let writing = scope.spawn(move || {
-            for block in blocks {
-                segments.write_all(&block)?;
+            for segment in full {
+                // Nobody waits for it after the last one.
+                let _ = giver.send(segments.pass_on(segment)?);
             }
             segments.finish()
         });
-        let made = make(Blocks { sender, block: Vec::with_capacity(BLOCK) });
+        let made = make(Filling { sender, spare, capacity, segment: Vec::with_capacity(capacity) });
         let written = match writing.join() {
             Ok(written) => written.map_err(AttachmentSealError::Write),
             Err(panic) => std::panic::resume_unwind(panic),
@@ -132,35 +170,43 @@ fn beside<T>(
     })
 }
 
-/// Bytes that change threads at once, and how many such blocks wait.
-const BLOCK: usize = 256 * 1024;
-const WAITING: usize = 4;
-
-/// Collects what is written and hands it over in blocks.
-struct Blocks {
+/// Collects what is written and hands it over in segments.
+struct Filling {
     sender: SyncSender<Vec<u8>>,
-    block: Vec<u8>,
+    spare: Receiver<Vec<u8>>,
+    /// Bytes that a segment may become.
+    capacity: usize,
+    segment: Vec<u8>,
 }
 
-impl Blocks {
+impl Filling {
     fn hand_over(&mut self) -> io::Result<()> {
-        let block = std::mem::replace(&mut self.block, Vec::with_capacity(BLOCK));
-        self.sender.send(block).map_err(|_| io::ErrorKind::BrokenPipe.into())
+        let mut next = self.spare.try_recv().unwrap_or_default();
+        next.clear();
+        next.reserve_exact(self.capacity);
+        let full = std::mem::replace(&mut self.segment, next);
+        self.sender.send(full).map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 }
 
-impl Write for Blocks {
+impl Write for Filling {
     /// Takes everything, always: `age` writes its header in a way that takes a short write for a full buffer.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.block.extend_from_slice(bytes);
-        if self.block.len() >= BLOCK {
-            self.hand_over()?;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(rest.len().min(SEGMENT_LEN - self.segment.len()));
+            self.segment.extend_from_slice(now);
+            if self.segment.len() == SEGMENT_LEN {
+                self.hand_over()?;
+            }
+            rest = later;
         }
         Ok(bytes.len())
     }
 
+    /// Hands over the last segment.
     fn flush(&mut self) -> io::Result<()> {
-        if self.block.is_empty() { Ok(()) } else { self.hand_over() }
+        if self.segment.is_empty() { Ok(()) } else { self.hand_over() }
     }
 }
 
@@ -201,54 +247,47 @@ fn write_zeros(mut count: u64, to: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Passes ciphertext on and hashes it segment by segment.
-struct SegmentWriter<W> {
+/// Hashes segments and passes them on.
+struct Segments<F> {
     id: AttachmentId,
-    inner: W,
-    segment: Vec<u8>,
+    /// Bytes of the file behind its header.
+    payload: u64,
+    /// Bytes of the file, once its header was seen.
+    ct_len: u64,
+    take: F,
     leaves: Vec<Digest>,
     root: SegmentRoot,
     total: u64,
 }
 
-impl<W: Write> SegmentWriter<W> {
-    fn new(id: AttachmentId, inner: W) -> Self {
-        Self { id, inner, segment: Vec::new(), leaves: Vec::new(), root: SegmentRoot::new(), total: 0 }
+impl<F: FnMut(SealedSegment) -> io::Result<Vec<u8>>> Segments<F> {
+    fn new(id: AttachmentId, payload: u64, take: F) -> Self {
+        Self { id, payload, ct_len: 0, take, leaves: Vec::new(), root: SegmentRoot::new(), total: 0 }
     }
 
-    fn close_segment(&mut self) {
-        let leaf = segment_leaf(&self.id, self.leaves.len() as u64, &self.segment);
+    /// At least the length of the file.
+    fn longest(&self) -> u64 {
+        self.payload.saturating_add(MAX_HEADER as u64)
+    }
+
+    /// Gives back memory that can be used again.
+    fn pass_on(&mut self, bytes: Vec<u8>) -> io::Result<Vec<u8>> {
+        let index = self.leaves.len() as u64;
+        if index == 0 {
+            let header = header_len(&bytes).ok_or_else(|| io::Error::other("an age file without header"))?;
+            self.ct_len = header as u64 + self.payload;
+        }
+        let leaf = segment_leaf(&self.id, index, &bytes);
         self.root.push(leaf);
         self.leaves.push(leaf);
-        self.segment.clear();
-    }
-
-    fn finish(mut self) -> io::Result<Written> {
-        if !self.segment.is_empty() {
-            self.close_segment();
-        }
-        self.inner.flush()?;
-        Ok((self.total, self.leaves, self.root.root()))
-    }
-}
-
-impl<W: Write> Write for SegmentWriter<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.inner.write_all(bytes)?;
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let (now, later) = rest.split_at(rest.len().min(SEGMENT_LEN - self.segment.len()));
-            self.segment.extend_from_slice(now);
-            if self.segment.len() == SEGMENT_LEN {
-                self.close_segment();
-            }
-            rest = later;
-        }
         self.total += bytes.len() as u64;
-        Ok(bytes.len())
+        (self.take)(SealedSegment { ct_len: self.ct_len, index, leaf, bytes })
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
+    fn finish(self) -> io::Result<Written> {
+        if self.total != self.ct_len {
+            return Err(io::Error::other("the sealed file has another length than its header promised"));
+        }
+        Ok((self.total, self.leaves, self.root.root()))
     }
 }

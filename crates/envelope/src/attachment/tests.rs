@@ -73,6 +73,27 @@ fn lengths_around_chunks_and_segments_round_trip() {
 }
 
 #[test]
+fn segments_come_in_order_and_the_first_one_knows_the_length_of_all() {
+    for len in [0, 65_537, 9_000_013] {
+        let (plain, mut rng) = (content(len), StdRng::seed_from_u64(2));
+        let (mut file, mut seen) = (Vec::new(), Vec::new());
+        let take = |segment: SealedSegment| {
+            file.extend_from_slice(&segment.bytes);
+            seen.push((segment.ct_len, segment.index, segment.leaf));
+            Ok(segment.bytes)
+        };
+        let sealed = seal_segments(ID, len as u64, &plain[..], take, &mut rng).unwrap();
+        assert_eq!(sealed.ct_len, file.len() as u64);
+        let leaves: Vec<_> = file
+            .chunks(SEGMENT_LEN)
+            .zip(0..)
+            .map(|(s, i)| (sealed.ct_len, i, segment_leaf(&ID, i, s)))
+            .collect();
+        assert_eq!(seen, leaves, "{len}");
+    }
+}
+
+#[test]
 fn equal_padded_lengths_give_equal_files_but_for_the_header() {
     let header = |file: &[u8]| file.windows(5).position(|w| w == b"\n--- ").unwrap();
     let (_, _, small) = seal(b"x");
@@ -262,12 +283,13 @@ fn a_reader_gives_nothing_of_a_segment_that_did_not_hold() {
     assert!(!cut.fill_buf().map(<[u8]>::len).is_ok_and(|bytes| bytes > 0), "part of a segment");
 }
 
-/// Counts what is written without keeping it, and refuses large pieces: nothing may gather the whole.
-struct Count(u64);
+/// Counts what is written without keeping it, and refuses pieces larger than its second number: nothing may gather the
+/// whole.
+struct Count(u64, usize);
 
 impl Write for Count {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        assert!(buf.len() <= 512 * 1024, "{} bytes at once", buf.len());
+        assert!(buf.len() <= self.1, "{} bytes at once", buf.len());
         self.0 += buf.len() as u64;
         Ok(buf.len())
     }
@@ -281,12 +303,12 @@ impl Write for Count {
 fn content_passes_in_small_pieces() {
     let mut rng = StdRng::seed_from_u64(1);
     let len = 20_000_000;
-    let mut count = Count(0);
+    let mut count = Count(0, SEGMENT_LEN);
     let sealed = seal_attachment(ID, len, io::repeat(7).take(len), &mut count, &mut rng).unwrap();
     assert_eq!(sealed.ct_len, count.0);
     assert_eq!(sealed.leaves.len() as u64, count.0.div_ceil(SEGMENT_LEN as u64));
     let (attachment, hashes, file) = seal(&content(9_000_000));
-    let mut count = Count(0);
+    let mut count = Count(0, 512 * 1024);
     open_attachment(&attachment, Some(&hashes), &file[..], &mut count).unwrap();
     assert_eq!(count.0, 9_000_000);
 }

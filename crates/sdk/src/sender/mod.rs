@@ -1,20 +1,25 @@
 //! Sending: prepare a sealed submission, keep it durably, upload, deliver, and follow what becomes of it.
 //!
 //! The order that loses nothing: [`Sender::prepare`], store the [`OutboxEntry`] and its spool files durably, then
-//! [`Sender::send`] as often as needed until it answers.
+//! [`Sender::send`] as often as needed until it answers. [`Sender::prepare_and_upload`] lets large attachments go up
+//! meanwhile.
 
 mod afterwards;
+mod ahead;
 mod batch;
 mod deliver;
 mod events;
 mod message;
 mod outbox;
 mod prepare;
+mod segment_call;
+mod spool;
 #[cfg(test)]
 mod tests;
 mod upload;
 
 pub use afterwards::{SentMessage, Withdrawn};
+pub use ahead::Ahead;
 pub use deliver::Sent;
 pub use events::{DeliveryEvent, DeliveryEvents, DeliveryNews};
 pub use message::{FileToSend, NewMessage};

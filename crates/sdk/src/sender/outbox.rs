@@ -20,7 +20,7 @@ use crate::error::Error;
 /// Version of the stored form.
 const VERSION: u32 = 1;
 
-/// A sealed submission with the places of its attachments. Store it durably before the first call.
+/// A sealed submission with the places of its attachments. Store it durably before it is delivered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutboxEntry {
     version: u32,

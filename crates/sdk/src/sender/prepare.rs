@@ -1,7 +1,7 @@
 //! Sealing a message and its attachments, before anything is sent.
 
 use std::fs::File;
-use std::io::{BufWriter, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use postfach_domain::hash::Digest;
@@ -9,17 +9,19 @@ use postfach_domain::id::{AttachmentId, MessageId};
 use postfach_domain::limits;
 use postfach_domain::outer::Outer;
 use postfach_envelope::Unlock;
-use postfach_envelope::attachment::{AttachmentSealError, SealedAttachment, seal_attachment};
+use postfach_envelope::attachment::{AttachmentSealError, SealedAttachment, SealedSegment, seal_segments};
 use postfach_envelope::draft::{Draft, DraftAttachment};
 use postfach_envelope::open::{OpenedCover, OpenedLetter, Received, open_cover};
 use postfach_envelope::open_sender_copy;
 use postfach_envelope::seal::{Recipients, SealError, seal_message};
 use rand::Rng as _;
 
+use super::ahead::{Ahead, Feeder};
+use super::spool::SpoolFile;
 use super::{FileToSend, NewMessage, OutboxAttachment, OutboxEntry, Sender};
 use crate::directory::Recipient;
 use crate::error::Error;
-use crate::files::{create_private, sync_folder};
+use crate::files::sync_folder;
 use crate::progress::Progress;
 use crate::work::{Cancel, Watched, blocking};
 
@@ -33,24 +35,53 @@ impl Sender {
         spool: &Path,
         progress: &Progress,
     ) -> Result<OutboxEntry, Error> {
+        self.prepare_for(message, recipient, spool, progress, None).await
+    }
+
+    /// The same, and attachments go up while they are sealed. The caller stores the entry durably as soon as it is there,
+    /// then waits for the upload to end, then sends.
+    pub async fn prepare_and_upload(
+        &self,
+        message: NewMessage,
+        recipient: &Recipient,
+        spool: &Path,
+        progress: &Progress,
+    ) -> Result<(OutboxEntry, Ahead), Error> {
+        let (ahead, feeder) = Ahead::begin(self, spool.to_owned());
+        let entry = self.prepare_for(message, recipient, spool, progress, Some(feeder)).await?;
+        Ok((entry, ahead))
+    }
+
+    async fn prepare_for(
+        &self,
+        message: NewMessage,
+        recipient: &Recipient,
+        spool: &Path,
+        progress: &Progress,
+        feeder: Option<Feeder>,
+    ) -> Result<OutboxEntry, Error> {
         check_limits(&message)?;
         if !recipient.accepts {
             return Err(Error::PaperRequired);
         }
         let (sender, recipient) = (self.clone(), recipient.clone());
         let (spool, progress) = (spool.to_owned(), progress.clone());
-        blocking(move |cancel| sender.prepare_now(&message, &recipient, &spool, &progress, cancel)).await
+        blocking(move |cancel| {
+            let place = Place { spool: &spool, feeder };
+            sender.prepare_now(&message, &recipient, place, &progress, cancel)
+        })
+        .await
     }
 
     fn prepare_now(
         &self,
         message: &NewMessage,
         recipient: &Recipient,
-        spool: &Path,
+        place: Place<'_>,
         progress: &Progress,
         cancel: &Cancel,
     ) -> Result<OutboxEntry, Error> {
-        let sealed = self.seal_attachments(&message.attachments, spool, progress, cancel)?;
+        let sealed = self.seal_attachments(&message.attachments, place, progress, cancel)?;
         let stored = sealed.iter().map(|a| OutboxAttachment::new(a, spool_name(&a.id))).collect();
         let attach = |(file, sealed): (&FileToSend, SealedAttachment)| DraftAttachment {
             name: file.name.clone(),
@@ -184,7 +215,7 @@ impl Sender {
     fn seal_attachments(
         &self,
         files: &[FileToSend],
-        spool: &Path,
+        mut place: Place<'_>,
         progress: &Progress,
         cancel: &Cancel,
     ) -> Result<Vec<SealedAttachment>, Error> {
@@ -205,11 +236,11 @@ impl Sender {
             let source =
                 File::open(&file.path).map_err(|e| Error::local(file.path.display().to_string(), e))?;
             let source = Watched { inner: source, cancel, progress, done, total };
-            sealed.push(self.seal_file(id, len, source, spool, file)?);
+            sealed.push(self.seal_file(id, len, source, &mut place, file)?);
             done += len;
         }
         if !files.is_empty() {
-            sync_folder(spool)?;
+            sync_folder(place.spool)?;
         }
         Ok(sealed)
     }
@@ -218,26 +249,40 @@ impl Sender {
         &self,
         id: AttachmentId,
         len: u64,
-        source: impl std::io::Read,
-        spool: &Path,
+        source: impl io::Read,
+        place: &mut Place<'_>,
         file: &FileToSend,
     ) -> Result<SealedAttachment, Error> {
-        let path = spool.join(spool_name(&id));
+        let path = place.spool.join(spool_name(&id));
         let local = |e| Error::local(path.display().to_string(), e);
-        let mut out = BufWriter::with_capacity(256 * 1024, create_private(&path).map_err(local)?);
+        let mut out = SpoolFile::create(&path).map_err(local)?;
+        let feeder = &mut place.feeder;
+        let take = |segment: SealedSegment| {
+            out.write(&segment.bytes)?;
+            Ok(match feeder {
+                Some(feeder) => feeder.feed(id, segment),
+                None => segment.bytes,
+            })
+        };
         let mut rng = self.client.environment().rng();
-        let sealed = seal_attachment(id, len, source, &mut out, &mut rng).map_err(|e| match e {
+        let sealed = seal_segments(id, len, source, take, &mut rng).map_err(|e| match e {
             AttachmentSealError::Read(e) => Error::local(file.path.display().to_string(), e),
             AttachmentSealError::Write(e) => local(e),
             other => Error::bad_input("attachment", format!("{}: {other}", file.path.display())),
         })?;
-        out.flush().map_err(local)?;
-        out.get_ref().sync_all().map_err(local)?;
+        out.finish().map_err(local)?;
         Ok(sealed)
     }
 }
 
-fn spool_name(id: &AttachmentId) -> String {
+/// Where sealed attachments go.
+struct Place<'a> {
+    spool: &'a Path,
+    /// Lets them go up at the same time.
+    feeder: Option<Feeder>,
+}
+
+pub(super) fn spool_name(id: &AttachmentId) -> String {
     format!("{id}.age")
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
 use postfach_domain::hash::Digest;
 use postfach_domain::id::AttachmentId;
 use postfach_domain::segments::{SEGMENT_LEN, segment_leaf, segment_len};
@@ -14,14 +15,15 @@ use postfach_proto::v1::attachment_service_client::AttachmentServiceClient;
 use tokio::task::JoinSet;
 
 use super::prepare::spool_path;
+use super::segment_call::SegmentCall;
 use super::{OutboxAttachment, OutboxEntry, Sender};
-use crate::client::{Client, MAX_ANSWER, Pace};
+use crate::client::{Client, Pace};
 use crate::error::Error;
 use crate::progress::Progress;
 use crate::work::blocking;
 
-/// Segments on their way at once: 4 MiB of memory each.
-const PARALLEL: usize = 2;
+/// Segments on their way at once: 4 MiB of memory each, here and at the server.
+pub(super) const PARALLEL: usize = 2;
 
 impl Sender {
     /// Uploads all attachments of an entry; what is there already is not sent again.
@@ -33,7 +35,6 @@ impl Sender {
                 client: self.client.clone(),
                 id: attachment.id()?,
                 ct_len: attachment.ct_len(),
-                leaves: attachment.leaves().into(),
                 path: spool_path(spool, attachment)?,
                 report: Report { progress: progress.clone(), done: done.clone(), total },
             };
@@ -45,20 +46,29 @@ impl Sender {
 
 /// One attachment on its way.
 #[derive(Clone)]
-struct Job {
-    client: Client,
-    id: AttachmentId,
-    ct_len: u64,
-    leaves: Arc<[Digest]>,
-    path: PathBuf,
-    report: Report,
+pub(super) struct Job {
+    pub(super) client: Client,
+    pub(super) id: AttachmentId,
+    pub(super) ct_len: u64,
+    /// The sealed file.
+    pub(super) path: PathBuf,
+    pub(super) report: Report,
+}
+
+/// A segment to send.
+pub(super) struct Piece {
+    pub(super) index: u64,
+    /// Its hash as it was sealed.
+    pub(super) leaf: Digest,
+    /// The segment, where it is still in memory; else it is read from the spool.
+    pub(super) bytes: Option<Bytes>,
 }
 
 #[derive(Clone)]
-struct Report {
-    progress: Progress,
-    done: Arc<AtomicU64>,
-    total: u64,
+pub(super) struct Report {
+    pub(super) progress: Progress,
+    pub(super) done: Arc<AtomicU64>,
+    pub(super) total: u64,
 }
 
 impl Report {
@@ -70,14 +80,7 @@ impl Report {
 
 impl Job {
     async fn run(&self, attachment: &OutboxAttachment) -> Result<(), Error> {
-        let request = v1::CreateUploadRequest { attachment_id: self.id.to_vec(), ct_len: self.ct_len };
-        let created = self
-            .client
-            .call(Pace::Normal, request, |channel, request| async move {
-                AttachmentServiceClient::new(channel).create_upload(request).await
-            })
-            .await?;
-        let mut state = created.upload.ok_or_else(|| Error::answer("no upload state"))?;
+        let mut state = self.create().await?;
         if state.committed {
             self.report.add(self.ct_len);
             return Ok(());
@@ -86,14 +89,26 @@ impl Job {
         if missing < attachment.segments() && state.missing.len() < 1000 {
             self.report.add(attachment.segments().saturating_sub(missing) * SEGMENT_LEN as u64);
         }
+        let leaves = attachment.leaves();
         // A state lists up to 1,000 gaps, in their order: the next one lies behind what was sent.
         let mut sent = 0;
         while !state.missing.is_empty() {
             sent = check_missing(&state.missing, sent, attachment.segments())?;
-            self.write(&state.missing).await?;
+            self.write(&state.missing, &leaves).await?;
             state = self.state().await?;
         }
         self.commit(attachment.root()).await
+    }
+
+    pub(super) async fn create(&self) -> Result<v1::UploadState, Error> {
+        let request = v1::CreateUploadRequest { attachment_id: self.id.to_vec(), ct_len: self.ct_len };
+        let created = self
+            .client
+            .call(Pace::Normal, request, |channel, request| async move {
+                AttachmentServiceClient::new(channel).create_upload(request).await
+            })
+            .await?;
+        created.upload.ok_or_else(|| Error::answer("no upload state"))
     }
 
     async fn state(&self) -> Result<v1::UploadState, Error> {
@@ -107,50 +122,43 @@ impl Job {
         answer.upload.ok_or_else(|| Error::answer("no upload state"))
     }
 
-    /// Sends the missing segments, a few at once. The first failure stops the rest.
-    async fn write(&self, missing: &[v1::SegmentRange]) -> Result<(), Error> {
+    /// Sends the missing segments.
+    async fn write(&self, missing: &[v1::SegmentRange], leaves: &[Digest]) -> Result<(), Error> {
         // Collected, because a closure that lives over an await keeps callers from spawning this as a task.
-        let runs: Vec<_> = missing.iter().map(|run| run.first..run.first + run.count).collect();
-        let mut tasks = JoinSet::new();
-        for index in runs.into_iter().flatten() {
-            if tasks.len() >= PARALLEL {
-                joined(tasks.join_next().await)?;
-            }
-            let job = self.clone();
-            tasks.spawn(async move { job.write_one(index).await });
+        let pieces: Vec<_> = missing
+            .iter()
+            .flat_map(|run| run.first..run.first + run.count)
+            .filter_map(|index| piece_at(leaves, index))
+            .collect();
+        let mut flight = Flight::default();
+        for piece in pieces {
+            flight.send(self, piece).await?;
         }
-        while let Some(done) = tasks.join_next().await {
-            joined(Some(done))?;
-        }
-        Ok(())
+        flight.land().await
     }
 
-    async fn write_one(&self, index: u64) -> Result<(), Error> {
-        let (job, len) = (self.clone(), segment_len(self.ct_len, index).unwrap_or(0));
-        let data = blocking(move |_| job.read(index, len)).await?;
-        let request = v1::WriteSegmentRequest { attachment_id: self.id.to_vec(), index, data: data.into() };
+    async fn write_one(&self, piece: Piece) -> Result<(), Error> {
+        let Piece { index, leaf, bytes } = piece;
+        let len = segment_len(self.ct_len, index).unwrap_or(0);
+        let data = if let Some(bytes) = bytes {
+            bytes
+        } else {
+            let job = self.clone();
+            blocking(move |_| job.read(index, len)).await?.into()
+        };
+        let call = SegmentCall { id: self.id, index, data };
         let answer = self
             .client
-            .call(Pace::Transfer, request, |channel, request| async move {
-                AttachmentServiceClient::new(channel)
-                    .max_encoding_message_size(MAX_ANSWER)
-                    .write_segment(request)
-                    .await
-            })
+            .call(Pace::Transfer, call.request(), move |channel, request| call.clone().send(channel, request))
             .await?;
-        if self.leaf(index).map(|leaf| leaf.as_bytes().as_slice()) != Some(answer.leaf.as_slice()) {
+        if leaf.as_bytes().as_slice() != answer.leaf.as_slice() {
             // Ours changed on the disk, or the server's is another one.
             let job = self.clone();
-            blocking(move |_| job.check(index, len)).await?;
+            blocking(move |_| job.check(index, len, &leaf)).await?;
             return Err(Error::answer("the server stored another segment than was sent"));
         }
         self.report.add(len as u64);
         Ok(())
-    }
-
-    /// The hash of a segment as it was sealed.
-    fn leaf(&self, index: u64) -> Option<&Digest> {
-        usize::try_from(index).ok().and_then(|i| self.leaves.get(i))
     }
 
     /// Reads a segment from the spool.
@@ -166,16 +174,15 @@ impl Job {
     }
 
     /// Makes sure that a segment in the spool is still the one that was sealed.
-    fn check(&self, index: u64, len: usize) -> Result<(), Error> {
-        let leaf = segment_leaf(&self.id, index, &self.read(index, len)?);
-        if self.leaf(index) == Some(&leaf) {
+    fn check(&self, index: u64, len: usize, leaf: &Digest) -> Result<(), Error> {
+        if segment_leaf(&self.id, index, &self.read(index, len)?) == *leaf {
             return Ok(());
         }
         let reason = format!("segment {index} of {} changed", self.path.display());
         Err(Error::Damaged { what: "spool file", reason })
     }
 
-    async fn commit(&self, root: Digest) -> Result<(), Error> {
+    pub(super) async fn commit(&self, root: Digest) -> Result<(), Error> {
         let request = v1::CommitUploadRequest { attachment_id: self.id.to_vec(), ct_root: root.to_vec() };
         self.client
             .call(Pace::Transfer, request, |channel, request| async move {
@@ -196,6 +203,36 @@ fn check_missing(missing: &[v1::SegmentRange], sent: u64, segments: u64) -> Resu
             _ => Err(Error::answer("it asks for segments that it has, or that there are not")),
         }
     })
+}
+
+/// Segments on their way, a few at once. The first failure stops the rest.
+#[derive(Default)]
+pub(super) struct Flight(JoinSet<Result<(), Error>>);
+
+impl Flight {
+    /// Sends one more, once there is room for it.
+    pub(super) async fn send(&mut self, job: &Job, piece: Piece) -> Result<(), Error> {
+        if self.0.len() >= PARALLEL {
+            joined(self.0.join_next().await)?;
+        }
+        let job = job.clone();
+        self.0.spawn(async move { job.write_one(piece).await });
+        Ok(())
+    }
+
+    /// Waits until all are there.
+    pub(super) async fn land(&mut self) -> Result<(), Error> {
+        while let Some(done) = self.0.join_next().await {
+            joined(Some(done))?;
+        }
+        Ok(())
+    }
+}
+
+/// A segment that is read from the spool.
+fn piece_at(leaves: &[Digest], index: u64) -> Option<Piece> {
+    let leaf = *leaves.get(usize::try_from(index).ok()?)?;
+    Some(Piece { index, leaf, bytes: None })
 }
 
 fn joined(done: Option<Result<Result<(), Error>, tokio::task::JoinError>>) -> Result<(), Error> {
