@@ -105,6 +105,7 @@ fn schedule(per_second: usize, count: usize, mut chance: impl FnMut() -> f64) ->
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

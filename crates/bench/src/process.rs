@@ -117,6 +117,7 @@ fn counted(summary: &str, calls: &[&str]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

@@ -111,6 +111,7 @@ fn status_messages(line: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use tokio::io::AsyncWriteExt as _;
     use tokio::net::UnixListener;
 

@@ -79,6 +79,7 @@ impl<'a> ReplyLine<'a> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]

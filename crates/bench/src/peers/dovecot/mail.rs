@@ -67,6 +67,7 @@ fn write_body(mail: &mut Vec<u8>, files: &[&[u8]]) {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     /// What a reader would do; the run itself compares with what was sent.

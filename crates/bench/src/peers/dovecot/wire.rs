@@ -54,6 +54,7 @@ impl Wire {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn pair() -> (Wire, UnixStream) {
