@@ -132,3 +132,36 @@ macro_rules! fail {
         $crate::exit::Failure::new($crate::exit::Exit::$exit, $reason, (message, hint))
     }};
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documented_codes_are_those_of_the_program() {
+        use Exit::{
+            CannotDecrypt, Conflict, Evidence, Interrupted, Locked, NotAllowed, NotFound, Ok, Other, Partial,
+            ServerAway, Usage,
+        };
+        // One of each: a new case does not compile here before it stands in the list and on the page.
+        let next = |exit| match exit {
+            Ok => Some(Other),
+            Other => Some(Usage),
+            Usage => Some(NotFound),
+            NotFound => Some(Locked),
+            Locked => Some(NotAllowed),
+            NotAllowed => Some(ServerAway),
+            ServerAway => Some(CannotDecrypt),
+            CannotDecrypt => Some(Evidence),
+            Evidence => Some(Conflict),
+            Conflict => Some(Partial),
+            Partial => Some(Interrupted),
+            Interrupted => None,
+        };
+        let codes = std::iter::successors(Some(Ok), |exit| next(*exit)).map(|exit| exit.code().to_string());
+        let page = include_str!("../../docs/exit-codes.md");
+        let rows = page.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
+        let documented = rows.filter(|cell| cell.parse::<u8>().is_ok()).map(str::to_owned);
+        assert_eq!(documented.collect::<Vec<_>>(), codes.collect::<Vec<_>>(), "docs/exit-codes.md");
+    }
+}

@@ -102,3 +102,27 @@ impl Failure {
         }})
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_documented() {
+        let page = include_str!("../../docs/exit-codes.md");
+        for exit in [
+            Exit::Other,
+            Exit::Usage,
+            Exit::NotFound,
+            Exit::NotAllowed,
+            Exit::ServerAway,
+            Exit::CannotDecrypt,
+            Exit::Evidence,
+            Exit::Conflict,
+            Exit::Interrupted,
+        ] {
+            let row = format!("| {} | ", exit.code());
+            assert!(page.lines().any(|line| line.starts_with(&row)), "docs/exit-codes.md has no {exit:?}");
+        }
+    }
+}
