@@ -41,7 +41,7 @@ use crate::deployment::folder::Folder;
 use crate::evidence::{Checkpoints, LogName, LoggedEvent};
 use crate::storage::faulty::FaultyStore;
 use crate::storage::sql::{events, logs};
-use crate::storage::{Ask, SqliteStore, Store};
+use crate::storage::{Ask, PostgresStore, SqliteStore, Store, StoreError};
 
 pub const ORIGIN: &str = "post.example";
 pub const START: Timestamp = Timestamp(1_795_000_000_000);
@@ -86,6 +86,30 @@ pub struct World {
     pub clock: Arc<ManualClock>,
     pub store: Arc<FaultyStore>,
     pub rng: std::sync::Mutex<StdRng>,
+    /// Where it does not live in the folder.
+    pub _database: Option<postfach_testdb::Database>,
+}
+
+/// With this in the environment worlds live in PostgreSQL; `./test` runs the suites both ways.
+const ENGINE: &str = "POSTFACH_TEST_DATABASE";
+/// In the folder of a world: where its database is, if it is not in the folder.
+const URL: &str = "database.url";
+
+/// The store of a world.
+async fn engine(folder: &Path) -> Result<Arc<dyn Store>, StoreError> {
+    Ok(match fs::read_to_string(folder.join(URL)) {
+        Ok(url) => Arc::new(PostgresStore::open(&url.parse().unwrap(), 2).await?),
+        Err(_) => Arc::new(SqliteStore::open(&folder.join("postfach.db"), 2).await?),
+    })
+}
+
+/// A database of its own for a world, where the environment asks for it.
+fn database(folder: &Path) -> Option<postfach_testdb::Database> {
+    let wanted = std::env::var(ENGINE).ok()?;
+    assert_eq!(wanted, "postgres", "{ENGINE} names another engine");
+    let database = postfach_testdb::Database::new();
+    fs::write(folder.join(URL), database.url()).unwrap();
+    Some(database)
 }
 
 pub async fn open(
@@ -100,8 +124,7 @@ async fn open_on(
     clock: &Arc<ManualClock>,
     blobs: Arc<dyn BlobStore>,
 ) -> Result<(Arc<App>, Arc<FaultyStore>), OpenError> {
-    let sqlite = SqliteStore::open(&folder.join("postfach.db"), 2).await?;
-    let store = Arc::new(FaultyStore::new(Arc::new(sqlite)));
+    let store = Arc::new(FaultyStore::new(engine(folder).await?));
     let deployment = Deployment {
         origin: ORIGIN.parse().unwrap(),
         registrar: registrar().public(),
@@ -130,8 +153,16 @@ impl World {
     async fn on(folder: tempfile::TempDir, blobs: Arc<dyn BlobStore>) -> Self {
         let clock = Arc::new(ManualClock::at(START));
         fs::write(folder.path().join("service-card.toml"), card()).unwrap();
+        let database = database(folder.path());
         let (app, store) = open_on(folder.path(), &clock, blobs).await.unwrap();
-        Self { folder, app, clock, store, rng: std::sync::Mutex::new(StdRng::seed_from_u64(2)) }
+        Self {
+            folder,
+            app,
+            clock,
+            store,
+            rng: std::sync::Mutex::new(StdRng::seed_from_u64(2)),
+            _database: database,
+        }
     }
 
     /// Stops and starts again on the same folder.

@@ -8,8 +8,9 @@ use tokio::task::JoinHandle;
 
 use super::{App, AppError};
 use crate::blobs::{BlobKey, BlobStore, Deletion};
-use crate::clock::Clock;
-use crate::commit::{Applied, Committer, Needs, Operation, WorkingSet};
+use crate::clock::{Clock as _, StoreClock};
+use crate::commit::{Applied, Committer, Needs, Operation, WorkingSet, clock_fits};
+use crate::logs::LogView;
 use crate::storage::sql::attachments::{self, Attachment};
 use crate::storage::{Ask, Store};
 
@@ -31,7 +32,8 @@ pub(super) struct Housekeeping {
     pub(super) store: Arc<dyn Store>,
     pub(super) blobs: Arc<dyn BlobStore>,
     pub(super) committer: Arc<Committer>,
-    pub(super) clock: Arc<dyn Clock>,
+    pub(super) clock: Arc<StoreClock>,
+    pub(super) view: Arc<LogView>,
 }
 
 impl Housekeeping {
@@ -65,6 +67,13 @@ impl Housekeeping {
             if !self.committer.is_healthy() {
                 // The answer is in `is_healthy`.
                 let _ = self.committer.submit(Probe).await;
+            }
+            if !clock_fits(&self.view.snapshot().heads, self.clock.now()) {
+                // The node's clock may have been set since the store's was read.
+                match self.store.now().await {
+                    Ok(now) => drop(self.clock.follow(now)),
+                    Err(error) => tracing::warn!(%error, "the store's clock"),
+                }
             }
         }
     }
@@ -111,6 +120,7 @@ impl App {
             blobs: self.blobs.clone(),
             committer: self.committer.clone(),
             clock: self.clock.clone(),
+            view: self.view.clone(),
         };
         parts.clean().await
     }

@@ -53,7 +53,7 @@ use rand_core::CryptoRngCore;
 use tokio::task::JoinHandle;
 
 use crate::blobs::BlobStore;
-use crate::clock::{Chance, Clock};
+use crate::clock::{Chance, Clock as _, StoreClock};
 use crate::commit::Committer;
 use crate::key_book::KeyBook;
 use crate::logs::LogView;
@@ -92,7 +92,7 @@ pub struct App {
     keys_signer: Arc<LogSigner>,
     store: Arc<dyn Store>,
     blobs: Arc<dyn BlobStore>,
-    clock: Arc<dyn Clock>,
+    clock: Arc<StoreClock>,
     chance: Mutex<Chance>,
     view: Arc<LogView>,
     committer: Arc<Committer>,
@@ -116,7 +116,7 @@ impl App {
         &self.origin
     }
 
-    /// The server's clock, as errors and GetServerInfo carry it.
+    /// The deployment's clock, as errors and GetServerInfo carry it.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }

@@ -13,7 +13,7 @@ use rand::rngs::StdRng;
 use super::housekeeping::Housekeeping;
 use super::{App, Deployment};
 use crate::blobs::BlobStore;
-use crate::clock::{Chance, Clock};
+use crate::clock::{Chance, Clock, StoreClock};
 use crate::commit::{Committer, Parts};
 use crate::evidence::LogName;
 use crate::key_book::KeyBook;
@@ -53,12 +53,13 @@ impl App {
         clock: Arc<dyn Clock>,
         mut chance: Chance,
     ) -> Result<Self, OpenError> {
+        let clock = Arc::new(StoreClock::new(clock));
+        clock.follow(store.now().await?);
         let Deployment { origin, registrar, keys_signer, evidence_signer, checkpoints } = deployment;
-        let heads = match logs::read_heads(&mut Ask(&*store)).await? {
-            Some(heads) => heads,
-            None => first_heads(&*store, &keys_signer, &evidence_signer).await?,
-        };
-        let view = Arc::new(LogView::new(store.clone(), Snapshot::load(&mut Ask(&*store), heads).await?));
+        if logs::read_heads(&mut Ask(&*store)).await?.is_none() {
+            first_heads(&*store, &keys_signer, &evidence_signer).await?;
+        }
+        let view = Arc::new(LogView::new(store.clone(), newest(&*store).await?));
         let kept = KeptCheckpoints::open(&checkpoints).map_err(KeptError::Io)?;
         for (log, signer) in [(LogName::Keys, &keys_signer), (LogName::Evidence, &evidence_signer)] {
             check(log, signer, &view, &kept).await?;
@@ -83,6 +84,7 @@ impl App {
             blobs: blobs.clone(),
             committer: committer.clone(),
             clock: clock.clone(),
+            view: view.clone(),
         };
         let mut workers = vec![kept.clone().follow(view.subscribe())];
         workers.extend(housekeeping.spawn());
@@ -123,12 +125,19 @@ impl App {
     }
 }
 
-/// Signs the empty logs of a new database.
+/// Where both logs stand, all of it from one instant: other nodes may write meanwhile.
+async fn newest(store: &dyn Store) -> Result<Snapshot, StoreError> {
+    let mut query = store.snapshot().await?;
+    let heads = logs::read_heads(&mut *query).await?;
+    Snapshot::load(&mut *query, heads.ok_or_else(|| StoreError::Corrupt("no log heads".into()))?).await
+}
+
+/// Signs the empty logs of a new database, unless another node just did.
 async fn first_heads(
     store: &dyn Store,
     keys_signer: &LogSigner,
     evidence_signer: &LogSigner,
-) -> Result<Heads, OpenError> {
+) -> Result<(), StoreError> {
     let empty = |signer: &LogSigner| {
         let root = Hash::EMPTY_ROOT;
         let checkpoint = Checkpoint::sign(signer, 0, root).note;
@@ -136,10 +145,12 @@ async fn first_heads(
     };
     let heads = Heads { keys: empty(keys_signer), evidence: empty(evidence_signer) };
     let mut tx = store.begin().await?;
+    if logs::read_heads(&mut *tx).await?.is_some() {
+        return tx.rollback().await;
+    }
     logs::insert_head(&mut *tx, LogName::Keys, &heads.keys).await?;
     logs::insert_head(&mut *tx, LogName::Evidence, &heads.evidence).await?;
-    tx.commit().await?;
-    Ok(heads)
+    tx.commit().await
 }
 
 /// The database's checkpoint is ours and of its head, and the kept one is extended by it.

@@ -66,7 +66,7 @@ impl Engine {
             Some(known) if known.heads == heads => known,
             _ => Snapshot::load(tx, heads).await?,
         };
-        let (now, last) = (self.parts.clock.now(), last_time(&next.heads));
+        let (now, last) = (self.parts.clock.follow(tx.now()), last_time(&next.heads));
         if !clock_fits(&next.heads, now) {
             tracing::error!(ahead_ms = last.0 - now.0, "the clock stands behind the log, writes are refused");
             let answers = operations.iter().map(|_| Err(Rejected::ClockBehind(now))).collect();

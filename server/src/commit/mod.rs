@@ -21,7 +21,7 @@ use postfach_ledger::hash::Hash;
 use postfach_ledger::vkey::LogSigner;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::clock::{Chance, Clock};
+use crate::clock::{Chance, StoreClock};
 use crate::evidence::{Checkpoints, LoggedEvent};
 use crate::key_book::KeyBook;
 use crate::logs::LogView;
@@ -135,8 +135,8 @@ pub struct Parts {
     pub keys_signer: Arc<LogSigner>,
     /// Signs checkpoints of the evidence log.
     pub evidence_signer: Arc<LogSigner>,
-    /// The node's clock.
-    pub clock: Arc<dyn Clock>,
+    /// The deployment's clock; each transaction sets it.
+    pub clock: Arc<StoreClock>,
     /// For salts.
     pub chance: Chance,
     /// Keys that are remembered outside, to be struck out when they change.

@@ -11,13 +11,15 @@ use postfach_domain::time::Timestamp;
 use postfach_ledger::hash::{Hash, leaf_hash};
 use postfach_ledger::tile::{TileCoord, TileData};
 
+use super::sql::authorities::{self, Authority};
 use super::sql::logs::{self, Head, Heads};
 use super::sql::mailboxes::{self, Mailbox, Member, Role};
 use super::sql::messages::{self, ActRow};
 use super::{Ask, SqliteStore, Store, StoreError, Tx};
 use crate::evidence::LogName;
 
-async fn check(store: Arc<dyn Store>) {
+/// The suite, on an empty database, which it closes.
+pub(super) async fn check(store: Arc<dyn Store>) {
     what_is_committed_is_seen_by_all(&*store).await;
     what_is_not_committed_leaves_no_trace(&*store).await;
     a_snapshot_does_not_move(&*store).await;
@@ -28,6 +30,9 @@ async fn check(store: Arc<dyn Store>) {
     lists_find_what_exists(&*store).await;
     a_write_that_misses_its_row_is_an_error(&*store).await;
     a_second_row_with_one_key_is_refused(&*store).await;
+    after_a_failed_statement_nothing_is_committed(&*store).await;
+    a_transaction_begins_with_its_turn(store.clone()).await;
+    text_is_ordered_by_its_bytes(&*store).await;
     store.tidy(false).await.unwrap();
     store.tidy(true).await.unwrap();
     store.close().await.unwrap();
@@ -205,6 +210,56 @@ async fn a_second_row_with_one_key_is_refused(store: &dyn Store) {
     messages::insert_acts(&mut *tx, std::slice::from_ref(&act)).await.unwrap();
     assert!(messages::insert_acts(&mut *tx, &[act]).await.is_err());
     tx.rollback().await.unwrap();
+}
+
+async fn after_a_failed_statement_nothing_is_committed(store: &dyn Store) {
+    let act = ActRow { act_id: ActId([2; 16]), actor_no: 0, body_hash: Digest::ZERO, event_idx: None };
+    let mut tx = store.begin().await.unwrap();
+    messages::insert_acts(&mut *tx, std::slice::from_ref(&act)).await.unwrap();
+    messages::insert_acts(&mut *tx, std::slice::from_ref(&act)).await.unwrap_err();
+    assert!(tx.commit().await.is_err(), "what was stored in part must not look stored");
+    assert!(messages::acts(&mut Ask(store), [&act.act_id]).await.unwrap().is_empty());
+}
+
+/// Who waited sees what the one before committed, and a clock that was read after that.
+async fn a_transaction_begins_with_its_turn(store: Arc<dyn Store>) {
+    let mut first = store.begin().await.unwrap();
+    let waiting = tokio::spawn({
+        let store = store.clone();
+        async move { store.begin().await }
+    });
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    assert!(!waiting.is_finished(), "two write at once");
+    put(&mut *first, 5000..5001).await.unwrap();
+    let (before, outside) = (first.now(), store.now().await.unwrap());
+    first.commit().await.unwrap();
+    let mut second = waiting.await.unwrap().unwrap();
+    assert_eq!(mailboxes::by_address(&mut *second, [&mailbox(5000).address]).await.unwrap(), [mailbox(5000)]);
+    match (before, outside, second.now()) {
+        (None, None, None) => {}
+        (Some(before), Some(outside), Some(after)) => {
+            assert!(before.0 + 50 <= after.0 && outside <= after, "{before:?} {outside:?} {after:?}");
+        }
+        other => panic!("a clock now and then: {other:?}"),
+    }
+    second.rollback().await.unwrap();
+}
+
+async fn text_is_ordered_by_its_bytes(store: &dyn Store) {
+    let ids = ["a-b", "ab", "b", "a1"];
+    let authority = |(no, id): (u64, &str)| Authority {
+        no,
+        id: id.parse().unwrap(),
+        mailbox_no: 0,
+        mailbox: mailbox(0).address,
+    };
+    let mut tx = store.begin().await.unwrap();
+    authorities::insert(&mut *tx, &(0..).zip(ids).map(authority).collect::<Vec<_>>()).await.unwrap();
+    tx.commit().await.unwrap();
+    let found = authorities::page(&mut Ask(store), "a", 9).await.unwrap();
+    assert_eq!(found.iter().map(|a| a.id.as_str()).collect::<Vec<_>>(), ["a-b", "a1", "ab", "b"]);
+    let found = authorities::page(&mut Ask(store), "a1", 1).await.unwrap();
+    assert_eq!(found.iter().map(|a| a.id.as_str()).collect::<Vec<_>>(), ["ab"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

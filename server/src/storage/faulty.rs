@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use postfach_domain::time::Timestamp;
 use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 
 use super::{Marks, Query, Row, Sql, Store, StoreError, Tx, Value, Work};
@@ -175,6 +176,11 @@ impl Store for FaultyStore {
         self.inner.marks()
     }
 
+    fn now(&self) -> Work<'_, Option<Timestamp>> {
+        // Tests move the node's clock.
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
     fn tidy(&self, thorough: bool) -> Work<'_, ()> {
         // What runs every second by itself does not count: the number of a step would be chance.
         let fault = if thorough { self.plan.step(Steps::All) } else { None };
@@ -213,6 +219,11 @@ impl Query for FaultyTx {
 }
 
 impl Tx for FaultyTx {
+    fn now(&self) -> Option<Timestamp> {
+        // Tests move the node's clock.
+        None
+    }
+
     fn execute(&mut self, sql: Sql, args: Vec<Value>) -> Work<'_, u64> {
         match self.plan.step(Steps::Writing) {
             None => self.inner.execute(sql, args),

@@ -5,8 +5,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use postfach_domain::time::Timestamp;
+
 pub mod audit;
 mod many;
+mod postgres;
 pub mod sql;
 mod sqlite;
 mod value;
@@ -17,6 +20,7 @@ mod contract;
 pub mod faulty;
 
 pub use many::{InList, ManyRows};
+pub use postgres::{DatabaseUrl, PostgresStore, UrlError};
 pub use sqlite::SqliteStore;
 pub use value::{Row, Value};
 
@@ -29,6 +33,11 @@ pub enum StoreError {
     /// What came back is not what was once written: a bug or a damaged file.
     #[error("storage is damaged: {0}")]
     Corrupt(String),
+}
+
+/// Why a transaction cannot be committed after an error.
+fn spoiled() -> StoreError {
+    StoreError::Unavailable("a statement of the transaction failed".into())
 }
 
 /// A future that borrows what it works on.
@@ -69,10 +78,14 @@ pub enum Marks {
     Numbered,
 }
 
-/// One transaction that may write. It sees its own writes and no one else's; only one is open at a time, the others
-/// wait. Dropped without `commit`, it
-/// leaves no trace, but an engine may hold its lock until the next one begins.
+/// One transaction that may write. It sees its own writes and no one else's; only one is open at a time in the whole
+/// deployment, the others wait. Dropped without `commit`, it leaves no trace, but an engine may hold its lock until the
+/// next one begins. After a statement that failed there is only `rollback`: a commit is an error then.
 pub trait Tx: Query {
+    /// The engine's clock, read after the turn had come (SPEC 5). `None` where the engine lives in this process: the
+    /// node's clock counts. No trip.
+    fn now(&self) -> Option<Timestamp>;
+
     /// Runs a statement that writes; answers how many rows it touched.
     fn execute(&mut self, sql: Sql, args: Vec<Value>) -> Work<'_, u64>;
 
@@ -94,6 +107,9 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// One question outside any transaction, from the newest committed state; the cheapest way to read.
     fn ask(&self, sql: Sql, args: Vec<Value>) -> Work<'_, Vec<Row>>;
+
+    /// The engine's own clock, which counts for the whole deployment; `None` where the engine lives in this process.
+    fn now(&self) -> Work<'_, Option<Timestamp>>;
 
     /// Housekeeping that must not slow commits down (SQLite: WAL checkpoint). May be called at any time, as often as
     /// wanted. With `thorough`, what was deleted is gone from every file when it returns.

@@ -12,10 +12,11 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use postfach_domain::time::Timestamp;
 use rusqlite::Connection;
 use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
-use super::{Marks, Query, Row, Sql, Store, StoreError, Tx, Value, Work};
+use super::{Marks, Query, Row, Sql, Store, StoreError, Tx, Value, Work, spoiled};
 use crate::durable::sync_file;
 pub(super) use connection::{ask, failed};
 use connection::{checkpoint, run};
@@ -116,7 +117,7 @@ impl Store for SqliteStore {
                 return Err(closed());
             }
             writer.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
-            Ok(Box::new(SqliteTx { connection: writer }) as Box<dyn Tx>)
+            Ok(Box::new(SqliteTx { connection: writer, spoiled: false }) as Box<dyn Tx>)
         })
     }
 
@@ -144,6 +145,10 @@ impl Store for SqliteStore {
 
     fn marks(&self) -> Marks {
         Marks::Plain
+    }
+
+    fn now(&self) -> Work<'_, Option<Timestamp>> {
+        Box::pin(std::future::ready(Ok(None)))
     }
 
     fn tidy(&self, thorough: bool) -> Work<'_, ()> {
@@ -184,11 +189,17 @@ fn roll_back(connection: &Connection) {
 /// The writing transaction; holds the only writing connection.
 struct SqliteTx {
     connection: OwnedMutexGuard<Connection>,
+    /// A statement failed.
+    spoiled: bool,
 }
 
 impl Query for SqliteTx {
     fn fetch(&mut self, sql: Sql, args: Vec<Value>) -> Work<'_, Vec<Row>> {
-        Box::pin(async move { ask(&mut self.connection, &sql, &args) })
+        Box::pin(async move {
+            let rows = ask(&mut self.connection, &sql, &args);
+            self.spoiled |= rows.is_err();
+            rows
+        })
     }
 
     fn marks(&self) -> Marks {
@@ -197,13 +208,26 @@ impl Query for SqliteTx {
 }
 
 impl Tx for SqliteTx {
+    fn now(&self) -> Option<Timestamp> {
+        None
+    }
+
     fn execute(&mut self, sql: Sql, args: Vec<Value>) -> Work<'_, u64> {
-        Box::pin(async move { run(&mut self.connection, &sql, &args) })
+        Box::pin(async move {
+            let touched = run(&mut self.connection, &sql, &args);
+            self.spoiled |= touched.is_err();
+            touched
+        })
     }
 
     fn commit(self: Box<Self>) -> Work<'static, ()> {
         // What a failed commit leaves open is rolled back when the transaction is dropped.
-        Box::pin(async move { self.connection.execute_batch("COMMIT").map_err(failed) })
+        Box::pin(async move {
+            if self.spoiled {
+                return Err(spoiled());
+            }
+            self.connection.execute_batch("COMMIT").map_err(failed)
+        })
     }
 
     fn rollback(self: Box<Self>) -> Work<'static, ()> {

@@ -1,0 +1,20 @@
+//! The form of the database, brought up to date by sqlx under its advisory lock: the same files for every run, checked
+//! by their hashes. A form that is newer than this version is refused.
+
+use sqlx::Connection as _;
+
+use super::errors::{failed, unfit};
+use super::session::{self, Purpose};
+use super::url::DatabaseUrl;
+use crate::storage::StoreError;
+
+/// All migrations of this version.
+pub(crate) static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations/postgres");
+
+/// Applies what is new. Nodes that start at the same time wait for each other.
+pub(super) async fn bring_up_to_date(url: &DatabaseUrl) -> Result<(), StoreError> {
+    let mut connection = session::open(url, Purpose::Migrate).await?;
+    // What `run` does; its own future cannot be sent to another thread.
+    MIGRATIONS.run_direct(None, &mut connection, false).await.map_err(unfit)?;
+    connection.close().await.map_err(failed)
+}
