@@ -75,6 +75,9 @@ pub struct InitArgs {
     /// Attachments in an S3-compatible store: s3://BUCKET/PREFIX?endpoint=https://HOST&region=REGION
     #[arg(long, value_name = "URL")]
     pub blobs: Option<S3Place>,
+    /// A PostgreSQL database, postgres://USER@HOST/DATABASE; SQLite in the data folder if not given
+    #[arg(long, value_name = "URL")]
+    pub database: Option<String>,
 }
 
 /// `postfachd serve`

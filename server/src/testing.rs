@@ -37,6 +37,7 @@ use crate::audit::verify::{Options, verify};
 use crate::blobs::faulty::FaultyBlobs;
 use crate::blobs::{BlobStore, LocalBlobs};
 use crate::clock::ManualClock;
+use crate::deployment::config::{Config, Storage};
 use crate::deployment::folder::Folder;
 use crate::evidence::{Checkpoints, LogName, LoggedEvent};
 use crate::storage::faulty::FaultyStore;
@@ -79,6 +80,12 @@ fn card() -> String {
     card.sign(&registrar()).unwrap().text
 }
 
+/// A database as it once was.
+pub enum DatabaseCopy {
+    File(std::path::PathBuf),
+    Server(postfach_testdb::Database),
+}
+
 /// A running deployment in a temporary folder.
 pub struct World {
     pub folder: tempfile::TempDir,
@@ -87,20 +94,20 @@ pub struct World {
     pub store: Arc<FaultyStore>,
     pub rng: std::sync::Mutex<StdRng>,
     /// Where it does not live in the folder.
-    pub _database: Option<postfach_testdb::Database>,
+    pub database: Option<postfach_testdb::Database>,
 }
 
 /// With this in the environment worlds live in PostgreSQL; `./test` runs the suites both ways.
 const ENGINE: &str = "POSTFACH_TEST_DATABASE";
-/// In the folder of a world: where its database is, if it is not in the folder.
-const URL: &str = "database.url";
 
-/// The store of a world.
+/// The store of a world: where its settings say, which only worlds in a database server have.
 async fn engine(folder: &Path) -> Result<Arc<dyn Store>, StoreError> {
-    Ok(match fs::read_to_string(folder.join(URL)) {
-        Ok(url) => Arc::new(PostgresStore::open(&url.parse().unwrap(), 2).await?),
-        Err(_) => Arc::new(SqliteStore::open(&folder.join("postfach.db"), 2).await?),
-    })
+    let folder = Folder::at(folder);
+    if !folder.config().exists() {
+        return Ok(Arc::new(SqliteStore::open(&folder.database(), 2).await?));
+    }
+    let url = Config::read(&folder).unwrap().storage.database.unwrap();
+    Ok(Arc::new(PostgresStore::open(&url, 2).await?))
 }
 
 /// A database of its own for a world, where the environment asks for it.
@@ -108,7 +115,9 @@ fn database(folder: &Path) -> Option<postfach_testdb::Database> {
     let wanted = std::env::var(ENGINE).ok()?;
     assert_eq!(wanted, "postgres", "{ENGINE} names another engine");
     let database = postfach_testdb::Database::new();
-    fs::write(folder.join(URL), database.url()).unwrap();
+    let storage = Storage { database: Some(database.url().parse().unwrap()), ..Storage::default() };
+    let config = Config::new(ORIGIN.parse().unwrap(), "127.0.0.1:0".parse().unwrap(), storage);
+    fs::write(Folder::at(folder).config(), config.text()).unwrap();
     Some(database)
 }
 
@@ -155,14 +164,7 @@ impl World {
         fs::write(folder.path().join("service-card.toml"), card()).unwrap();
         let database = database(folder.path());
         let (app, store) = open_on(folder.path(), &clock, blobs).await.unwrap();
-        Self {
-            folder,
-            app,
-            clock,
-            store,
-            rng: std::sync::Mutex::new(StdRng::seed_from_u64(2)),
-            _database: database,
-        }
+        Self { folder, app, clock, store, rng: std::sync::Mutex::new(StdRng::seed_from_u64(2)), database }
     }
 
     /// Stops and starts again on the same folder.
@@ -171,6 +173,36 @@ impl World {
         let (app, store) = open(self.folder.path(), &self.clock).await.unwrap();
         (self.app, self.store) = (app, store);
         self
+    }
+
+    /// A copy of the database of a world that is closed.
+    pub fn copy_database(&self) -> DatabaseCopy {
+        if let Some(database) = &self.database {
+            return DatabaseCopy::Server(database.copy());
+        }
+        let copy = self.folder.path().join("copy");
+        fs::copy(Folder::at(self.folder.path()).database(), &copy).unwrap();
+        DatabaseCopy::File(copy)
+    }
+
+    /// From now on the world is opened on the copy, and the next time on its own again.
+    pub fn swap_database(&self, copy: &DatabaseCopy) {
+        let folder = Folder::at(self.folder.path());
+        match (copy, &self.database) {
+            (DatabaseCopy::Server(copy), Some(own)) => {
+                let config = fs::read_to_string(folder.config()).unwrap();
+                let (own, copy) = (format!("/{}?", own.name()), format!("/{}?", copy.name()));
+                let other = if config.contains(&own) { (own, copy) } else { (copy, own) };
+                fs::write(folder.config(), config.replace(&other.0, &other.1)).unwrap();
+            }
+            (DatabaseCopy::File(copy), _) => {
+                let aside = self.folder.path().join("aside");
+                fs::rename(folder.database(), &aside).unwrap();
+                fs::rename(copy, folder.database()).unwrap();
+                fs::rename(aside, copy).unwrap();
+            }
+            (DatabaseCopy::Server(_), None) => unreachable!("a copy is of the world's engine"),
+        }
     }
 
     /// The whole audit, beside the running server.

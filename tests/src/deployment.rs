@@ -1,5 +1,6 @@
 //! A deployment in a temporary folder: `postfachd init`, `serve`, stop, kill, and the operator's commands.
 
+use std::cell::RefCell;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -7,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
+use postfach_testdb::Database;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -19,12 +21,18 @@ use crate::shim::Shim;
 /// The deployment's name in every test.
 pub const ORIGIN: &str = "postfach.example";
 
+/// With `postgres` in it deployments store in PostgreSQL; `./test` runs the tests both ways.
+pub const ENGINE: &str = "POSTFACH_TEST_DATABASE";
+
 /// A data folder with, mostly, a server on it.
 pub struct Deployment {
     folder: TempDir,
     server: Option<Server>,
     /// Below the server, where a test wants one.
     shim: Option<Shim>,
+    /// Where it does not store in the folder; with the copies that were made of it.
+    database: Option<Database>,
+    copies: RefCell<Vec<Database>>,
 }
 
 /// A running `postfachd serve`.
@@ -37,20 +45,31 @@ pub struct Server {
 }
 
 impl Deployment {
-    /// A new deployment that is not serving yet.
+    /// A new deployment that is not serving yet, on the engine that the environment names.
     pub fn new() -> Self {
-        let deployment = Self::empty();
-        deployment.init(&[]).ok();
-        deployment
+        Self::on(Self::engine())
+    }
+
+    /// A database, where the environment asks for it.
+    fn engine() -> Option<Database> {
+        let engine = std::env::var(ENGINE).unwrap_or_default();
+        assert!(["", "sqlite", "postgres"].contains(&&*engine), "{ENGINE} names no engine");
+        (engine == "postgres").then(Database::new)
     }
 
     /// A new deployment that serves, with its attachments at this place, for which it has the key of the tests.
     pub fn on_s3(place: &str) -> Self {
-        let mut deployment = Self::empty();
+        let deployment = Self::begun(Self::engine());
         let place = deployment.with_key(place);
-        deployment.init(&["--blobs", &place]).ok();
-        deployment.serve();
-        deployment
+        let url = deployment.database.as_ref().map(Database::url);
+        let words = url.iter().flat_map(|url| ["--database", url]);
+        deployment.init(&words.chain(["--blobs", &place]).collect::<Vec<_>>()).ok();
+        deployment.served()
+    }
+
+    /// The same in PostgreSQL, whatever the environment says.
+    pub fn on_postgres() -> Self {
+        Self::on(Some(Database::new()))
     }
 
     /// Nothing but a folder.
@@ -75,9 +94,56 @@ impl Deployment {
 
     /// A new deployment that serves.
     pub fn serving() -> Self {
-        let mut deployment = Self::new();
-        deployment.serve();
+        Self::new().served()
+    }
+
+    /// The same with everything in its folder, whatever the environment says: for tests of files and disks.
+    pub fn serving_in_folder() -> Self {
+        Self::on(None).served()
+    }
+
+    fn on(database: Option<Database>) -> Self {
+        let url = database.as_ref().map(Database::url);
+        let deployment = Self::begun(database);
+        deployment.init(&url.iter().flat_map(|url| ["--database", url]).collect::<Vec<_>>()).ok();
         deployment
+    }
+
+    /// Nothing but a folder.
+    pub fn empty() -> Self {
+        Self::begun(None)
+    }
+
+    /// One without a data folder yet.
+    pub fn begun(database: Option<Database>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { folder, server: None, shim: None, database, copies: RefCell::default() }
+    }
+
+    /// A place in an S3 store with a file that has the key of the tests.
+    pub fn with_key(&self, place: &str) -> String {
+        let file = self.root().join("s3.ini");
+        let lines = s3::KEY.map(|(name, value)| format!("{} = {value}\n", name.to_lowercase()));
+        fs::write(&file, format!("[default]\n{}", lines.concat())).unwrap();
+        format!("{place}&credentials={}", file.display())
+    }
+
+    /// `postfachd init` with further words.
+    pub fn init(&self, words: &[&str]) -> Run {
+        let data = self.data_text();
+        let all = ["init", "--data", &data, "--origin", ORIGIN, "--listen", "127.0.0.1:0", "--json"];
+        self.postfachd(&[&all[..], words].concat())
+    }
+
+    /// The same, serving.
+    pub fn served(mut self) -> Self {
+        self.serve();
+        self
+    }
+
+    /// Where it stores, if not in its folder.
+    pub fn database(&self) -> Option<&Database> {
+        self.database.as_ref()
     }
 
     /// The folder that holds data, profiles and whatever a test writes.
@@ -252,10 +318,18 @@ impl Deployment {
         self.operator(&all)
     }
 
-    /// Copies the data folder as it is, for tests that damage or restore it.
+    /// Copies the data folder as it is, with the database, for tests that damage or restore it.
     pub fn copy_data(&self, name: &str) -> PathBuf {
         let target = self.root().join(name);
         copy_folder(&self.data(), &target);
+        if let Some(database) = &self.database {
+            let copy = database.copy();
+            let settings = target.join("postfachd.toml");
+            let text = fs::read_to_string(&settings).unwrap();
+            assert!(text.contains(&database.url()));
+            fs::write(&settings, text.replace(&database.url(), &copy.url())).unwrap();
+            self.copies.borrow_mut().push(copy);
+        }
         target
     }
 }

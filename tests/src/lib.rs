@@ -3,6 +3,7 @@
 // A harness fails by panicking with the output it saw, and its checks are statements.
 #![allow(clippy::missing_panics_doc, clippy::unwrap_used, clippy::return_self_not_must_use)]
 
+pub mod between;
 pub mod deployment;
 pub mod disk;
 pub mod line;

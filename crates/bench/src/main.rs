@@ -50,6 +50,9 @@ struct Options {
     /// Folder for the run's data; it must be on the disk that is to be measured. Removed afterwards.
     #[arg(long, default_value = ".")]
     folder: PathBuf,
+    /// Store in this empty PostgreSQL database instead of SQLite in the folder.
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
     /// Letters in the mailbox over which the command line client is timed; 0 leaves it out.
     #[arg(long, default_value_t = 10_000)]
     inbox: usize,
@@ -126,7 +129,9 @@ struct Outcome {
 async fn measure(options: &Options, folder: &Path) -> Result<Value> {
     let data = folder.join("data");
     let data_text = data.to_str().context("the folder's name is not UTF-8")?.to_owned();
-    postfachd(&["init", "--data", &data_text, "--origin", "bench.example", "--listen", "127.0.0.1:0"])?;
+    let mut init = vec!["init", "--data", &data_text, "--origin", "bench.example", "--listen", "127.0.0.1:0"];
+    init.extend(options.database.iter().flat_map(|url| ["--database", url]));
+    postfachd(&init)?;
     let mut serve = Command::new(program("postfachd"));
     serve.args(["serve", "--data", &data_text, "--listen", "127.0.0.1:0"]).env("RUST_LOG", "warn");
     let server = Server::start(&mut serve)?;

@@ -77,7 +77,8 @@ pub fn postfachd(words: &[&str]) -> Result<String> {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     ensure!(
         output.status.success(),
-        "postfachd {words:?}: {text}{}",
+        "postfachd {}: {text}{}",
+        words.first().copied().unwrap_or_default(),
         String::from_utf8_lossy(&output.stderr)
     );
     Ok(text)

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::json;
+use sqlx::{Connection as _, PgConnection};
 
 use crate::limits::echo::Echo;
 use crate::report::{Figure, processors, say};
@@ -13,6 +14,18 @@ use crate::server::folder_bytes;
 use crate::{Options, Outcome, Stage, client, limits, scenarios};
 
 impl Stage<'_> {
+    /// Bytes of the data folder, and of the database where that is elsewhere.
+    async fn stored_bytes(&self) -> Result<u64> {
+        let mut bytes = folder_bytes(&self.data)?;
+        if let Some(url) = &self.options.database {
+            let mut connection = PgConnection::connect(url).await?;
+            let size = sqlx::query_scalar("SELECT pg_database_size(current_database())");
+            let size: i64 = size.fetch_one(&mut connection).await?;
+            bytes += u64::try_from(size)?;
+        }
+        Ok(bytes)
+    }
+
     /// Measures and prints everything.
     pub async fn standard(&self) -> Result<Outcome> {
         let (options, server) = (self.options, &self.server);
@@ -22,7 +35,7 @@ impl Stage<'_> {
         let size = prost::Message::encoded_len(&letters[0].submission);
 
         let bare = self.bare_limits(size).await?;
-        let before = folder_bytes(&self.data)?;
+        let before = self.stored_bytes().await?;
         let (delivered, callers) = (plan.attached.end, options.callers);
         let (world, letters) = (Arc::clone(&self.world), Arc::clone(&letters));
         let run = scenarios::Run::new(world, letters, plan, server, callers)?;
@@ -32,7 +45,7 @@ impl Stage<'_> {
             figures.push(figure);
         };
         tell(run.deliver(server).await?);
-        let grown = folder_bytes(&self.data)?.saturating_sub(before);
+        let grown = self.stored_bytes().await?.saturating_sub(before);
         tell(run.deliver_alone(server).await?);
         tell(run.deliver_batch(server).await?);
         tell(run.deliver_attached(server).await?);

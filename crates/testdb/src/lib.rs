@@ -34,9 +34,16 @@ impl Database {
     /// # Panics
     /// Where it cannot be made.
     pub fn new() -> Self {
+        Self::new_in(cluster())
+    }
+
+    /// A new, empty database in another cluster.
+    ///
+    /// # Panics
+    /// Where it cannot be made.
+    pub fn new_in(cluster: &'static Cluster) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let name = format!("test_{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        let cluster = cluster();
         cluster.sql("postgres", &format!("CREATE DATABASE {name}"));
         Self { name, cluster }
     }
@@ -47,7 +54,7 @@ impl Database {
     /// Where it cannot be made.
     #[must_use]
     pub fn copy(&self) -> Self {
-        let copy = Self::new();
+        let copy = Self::new_in(self.cluster);
         let name = &copy.name;
         self.cluster.sql("postgres", &format!("DROP DATABASE {name}"));
         self.cluster.sql("postgres", &format!("CREATE DATABASE {name} TEMPLATE {}", self.name));

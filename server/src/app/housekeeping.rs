@@ -9,8 +9,7 @@ use tokio::task::JoinHandle;
 use super::{App, AppError};
 use crate::blobs::{BlobKey, BlobStore, Deletion};
 use crate::clock::{Clock as _, StoreClock};
-use crate::commit::{Applied, Committer, Needs, Operation, WorkingSet, clock_fits};
-use crate::logs::LogView;
+use crate::commit::{Applied, Committer, Needs, Operation, WorkingSet};
 use crate::storage::sql::attachments::{self, Attachment};
 use crate::storage::{Ask, Store};
 
@@ -33,7 +32,6 @@ pub(super) struct Housekeeping {
     pub(super) blobs: Arc<dyn BlobStore>,
     pub(super) committer: Arc<Committer>,
     pub(super) clock: Arc<StoreClock>,
-    pub(super) view: Arc<LogView>,
 }
 
 impl Housekeeping {
@@ -57,23 +55,24 @@ impl Housekeeping {
         }
     }
 
-    /// Keeps the write-ahead log short, off the commit path; and after a failure finds out when storing works again.
+    /// Keeps the write-ahead log short, off the commit path; keeps the clock with the store's; and after a failure finds out when storing works again.
     async fn keep_tidy(self) {
         loop {
             tokio::time::sleep(TIDY_EVERY).await;
             if let Err(error) = self.store.tidy(false).await {
                 tracing::warn!(%error, "storage housekeeping");
             }
+            // Calls that only read would not tell the committer that the store is away.
+            match self.store.now().await {
+                Ok(now) => drop(self.clock.follow(now)),
+                Err(error) => {
+                    tracing::warn!(%error, "the store does not answer");
+                    self.committer.doubt();
+                }
+            }
             if !self.committer.is_healthy() {
                 // The answer is in `is_healthy`.
                 let _ = self.committer.submit(Probe).await;
-            }
-            if !clock_fits(&self.view.snapshot().heads, self.clock.now()) {
-                // The node's clock may have been set since the store's was read.
-                match self.store.now().await {
-                    Ok(now) => drop(self.clock.follow(now)),
-                    Err(error) => tracing::warn!(%error, "the store's clock"),
-                }
             }
         }
     }
@@ -120,7 +119,6 @@ impl App {
             blobs: self.blobs.clone(),
             committer: self.committer.clone(),
             clock: self.clock.clone(),
-            view: self.view.clone(),
         };
         parts.clean().await
     }

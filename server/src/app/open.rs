@@ -84,7 +84,6 @@ impl App {
             blobs: blobs.clone(),
             committer: committer.clone(),
             clock: clock.clone(),
-            view: view.clone(),
         };
         let mut workers = vec![kept.clone().follow(view.subscribe())];
         workers.extend(housekeeping.spawn());

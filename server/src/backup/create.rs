@@ -81,6 +81,7 @@ fn create(args: &BackupCreateArgs, stop: &Stop) -> Outcome<(Manifest, u64)> {
     let folder = Folder::at(&args.data.data);
     folder.require_deployment()?;
     let config = Config::read(&folder)?;
+    in_the_folder(&config)?;
     let card = open::card(&folder)?;
     may_write(&args.output, args.force)?;
 
@@ -129,6 +130,19 @@ impl Held<'_> {
         stop.check()?;
         may_write(&args.output, args.force)?;
         Ok((manifest, partial.keep(&args.output)?))
+    }
+}
+
+/// A database server has its own ways to be copied.
+fn in_the_folder(config: &Config) -> Outcome<()> {
+    match &config.storage.database {
+        None => Ok(()),
+        Some(url) => Err(Failure::new(
+            Exit::Usage,
+            "BACKUP_BY_POSTGRESQL",
+            format!("The data is in {url}, which this command does not copy."),
+            "Use pg_basebackup with WAL archiving, and keep a copy of the data folder: docs/operations.md, PostgreSQL.",
+        )),
     }
 }
 

@@ -14,6 +14,7 @@ mod tests;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use postfach_domain::decide::Refusal;
 use postfach_domain::time::Timestamp;
@@ -36,6 +37,8 @@ const BATCH: usize = 256;
 const BATCH_BYTES: usize = 16 << 20;
 /// Operations that may wait before callers are held back.
 const WAITING: usize = 1024;
+/// How long an operation may take to fail before the next ones are not tried.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How far the newest logged instant may lie ahead of the clock, in milliseconds (SPEC 5).
 const CLOCK_TOLERANCE_MS: u64 = 5000;
 
@@ -208,6 +211,11 @@ impl Committer {
         self.healthy.load(Ordering::Relaxed) && lock(&self.jobs).is_some()
     }
 
+    /// Storing is said not to work; the next operation that is stored says otherwise.
+    pub fn doubt(&self) {
+        self.healthy.store(false, Ordering::Relaxed);
+    }
+
     /// Takes nothing more and finishes what waits.
     pub async fn close(&self) {
         lock(&self.jobs).take();
@@ -262,17 +270,25 @@ fn gather(first: Job, waiting: &mut mpsc::Receiver<Job>) -> Vec<Job> {
     jobs
 }
 
-/// After an unexpected error, whose outcome may be unknown: every operation finds out by its own idempotency key.
+/// After an unexpected error, whose outcome may be unknown: every operation finds out by its own idempotency key. An error
+/// that takes long is not one operation's: the store is away, and the callers have waited enough.
 async fn one_by_one(
     engine: &mut batch::Engine,
     operations: &[&dyn Operation],
 ) -> Vec<Result<Outcome, Rejected>> {
     let mut answers = Vec::with_capacity(operations.len());
+    let mut away = None;
     for operation in operations {
+        if let Some(error) = &away {
+            answers.push(Err(Rejected::Failed(StoreError::clone(error))));
+            continue;
+        }
+        let begun = Instant::now();
         let answer = match engine.batch(&[*operation]).await {
             Ok(mut answers) => answers.pop().unwrap_or(Err(Rejected::Closed)),
             Err(error) => {
                 tracing::error!(%error, "operation failed");
+                away = (begun.elapsed() > PATIENCE).then(|| error.clone());
                 Err(Rejected::Failed(error))
             }
         };

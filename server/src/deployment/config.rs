@@ -9,6 +9,8 @@ use serde::Deserialize;
 use super::folder::Folder;
 use crate::blobs::s3::S3Place;
 use crate::failure::{Exit, Failure, Outcome};
+use crate::storage::DatabaseUrl;
+use crate::storage::audit::Source;
 use crate::telemetry::Format;
 
 /// See the module.
@@ -33,6 +35,16 @@ pub struct Config {
     pub server: Server,
 }
 
+impl Storage {
+    /// Where an audit of this folder reads.
+    pub fn source(&self, folder: &Folder) -> Source {
+        match &self.database {
+            Some(url) => Source::Server(url.clone()),
+            None => Source::File(folder.database()),
+        }
+    }
+}
+
 /// Certificate files, relative to the data folder.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,6 +61,9 @@ pub struct TlsFiles {
 pub struct Storage {
     /// The attachments' ciphertext; the folder `blobs` if not given.
     pub blobs: Option<S3Place>,
+    /// A PostgreSQL database; SQLite in the folder if not given.
+    #[serde(deserialize_with = "database")]
+    pub database: Option<DatabaseUrl>,
 }
 
 /// Logging.
@@ -91,10 +106,12 @@ impl Config {
         let path = folder.config();
         let text = std::fs::read_to_string(&path).map_err(|error| Failure::file(&path, &error))?;
         toml::from_str(&text).map_err(|error| {
+            // Not the line itself, as the parser would: it may hold a password.
+            let line = error.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
             Failure::new(
                 Exit::Usage,
                 "CONFIG_MALFORMED",
-                format!("{}: {error}", path.display()),
+                format!("{}, line {line}: {}.", path.display(), error.message()),
                 "Correct the setting that is named; docs/operations.md lists all of them.",
             )
         })
@@ -148,8 +165,13 @@ impl Storage {
             Some(place) => format!("blobs = \"{place}\"\n"),
             None => "# blobs = \"s3://BUCKET/PREFIX?endpoint=https://HOST&region=REGION\"\n".to_owned(),
         };
+        let database = match &self.database {
+            Some(url) => format!("database = {}\n", toml::Value::from(url.reveal_with_password())),
+            None => "# database = \"postgres://USER@HOST/DATABASE\"\n".to_owned(),
+        };
         format!(
-            "[storage]\n# Attachments in an S3-compatible store instead of the folder blobs; no key stands here.\n{blobs}"
+            "[storage]\n# Everything but attachments in PostgreSQL instead of SQLite in this folder.\n{database}\
+             # Attachments in an S3-compatible store instead of the folder blobs; no key stands here.\n{blobs}"
         )
     }
 }
@@ -179,6 +201,10 @@ fn origin<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Origin, D
     String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
 }
 
+fn database<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<DatabaseUrl>, D::Error> {
+    String::deserialize(deserializer)?.parse().map(Some).map_err(serde::de::Error::custom)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -186,10 +212,14 @@ mod tests {
 
     #[test]
     fn what_init_writes_is_read_back() {
-        for blobs in
-            [None, Some("s3://post/x?endpoint=http://[::1]:9000&credentials=/etc/s3".parse().unwrap())]
-        {
-            let storage = Storage { blobs };
+        for (blobs, database) in [
+            (None, None),
+            (
+                Some("s3://post/x?endpoint=http://[::1]:9000&credentials=/etc/s3".parse().unwrap()),
+                Some("postgres://post:a%22b@db.example/mail".parse().unwrap()),
+            ),
+        ] {
+            let storage = Storage { blobs, database };
             let config =
                 Config::new("post.example".parse().unwrap(), "127.0.0.1:0".parse().unwrap(), storage);
             assert_eq!(toml::from_str::<Config>(&config.text()).unwrap(), config);
@@ -198,7 +228,7 @@ mod tests {
 
     #[test]
     fn blobs_are_taken_back_into_the_folder() {
-        let storage = Storage { blobs: Some("s3://post/x".parse().unwrap()) };
+        let storage = Storage { blobs: Some("s3://post/x".parse().unwrap()), database: None };
         let there = Config::new("post.example".parse().unwrap(), "127.0.0.1:0".parse().unwrap(), storage);
         let here = with_local_blobs(&there.text()).unwrap();
         assert!(here.contains("# blobs = \"s3://post/x?region=us-east-1\""), "{here}");
@@ -211,6 +241,27 @@ mod tests {
             format!("storage = {{ blobs = \"s3://post/x\" }}\n{}", expected.text().replace("[storage]", ""));
         assert!(toml::from_str::<Config>(&inline).is_ok());
         assert_eq!(with_local_blobs(&inline), None);
+    }
+
+    #[test]
+    fn a_password_in_a_bad_file_is_not_shown() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::at(dir.path());
+        let good =
+            Config::new("post.example".parse().unwrap(), "127.0.0.1:0".parse().unwrap(), Storage::default());
+        let good = good.text();
+        for bad in [
+            "database = \"postgres://post:geheim@db\"",
+            "database = \"postgres://post:geheim@",
+            "databas = \"geheim\"",
+        ] {
+            let text = good.replace("# database = \"postgres://USER@HOST/DATABASE\"", bad);
+            std::fs::write(folder.config(), &text).unwrap();
+            let failure = Config::read(&folder).unwrap_err();
+            let line = text.lines().position(|line| line == bad).unwrap() + 1;
+            assert!(failure.message.contains(&format!("line {line}: ")), "{failure:?}");
+            assert!(!format!("{failure:?}").contains("geheim"), "{failure:?}");
+        }
     }
 
     #[test]

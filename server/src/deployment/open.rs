@@ -18,7 +18,7 @@ use crate::blobs::s3::{Patience, S3Place};
 use crate::blobs::{BlobStore, LocalBlobs, S3Blobs};
 use crate::clock::{SystemClock, system_chance};
 use crate::failure::{Exit, Failure, Outcome};
-use crate::storage::SqliteStore;
+use crate::storage::{DatabaseUrl, PostgresStore, SqliteStore, Store, StoreError};
 
 /// The service card in the folder, verified.
 pub fn card(folder: &Folder) -> Outcome<VerifiedCard> {
@@ -54,12 +54,33 @@ pub async fn app(folder: &Folder, config: &Config) -> Outcome<Arc<App>> {
         checkpoints: folder.checkpoints(),
     };
     let blobs = blobs(folder, config).await?;
-    let store = SqliteStore::open(&folder.database(), config.server.readers)
-        .await
-        .map_err(|error| failure(&error.into()))?;
+    let store = store(folder, config).await?;
     let clock = Arc::new(SystemClock);
-    let opened = App::open(deployment, Arc::new(store), blobs, clock, system_chance()).await;
+    let opened = App::open(deployment, store, blobs, clock, system_chance()).await;
     Ok(Arc::new(opened.map_err(|error| failure(&error))?))
+}
+
+/// The engine that the settings name, with the newest form of the database.
+pub async fn store(folder: &Folder, config: &Config) -> Outcome<Arc<dyn Store>> {
+    let readers = config.server.readers;
+    let opened: Result<Arc<dyn Store>, StoreError> = match &config.storage.database {
+        Some(url) => PostgresStore::open(url, readers).await.map(|store| Arc::new(store) as _),
+        None => SqliteStore::open(&folder.database(), readers).await.map(|store| Arc::new(store) as _),
+    };
+    opened.map_err(|error| match &config.storage.database {
+        Some(url) => database_away(url, &error),
+        None => failure(&error.into()),
+    })
+}
+
+/// Why a database server cannot be used. Its URL is shown without the password.
+pub fn database_away(url: &DatabaseUrl, error: &StoreError) -> Failure {
+    Failure::new(
+        Exit::Other,
+        "DATABASE",
+        format!("{url}: {error}."),
+        "Check [storage] in postfachd.toml, the password file and the database server, then try again.",
+    )
 }
 
 /// The attachments, for the process that changes them.

@@ -24,6 +24,8 @@ use crate::deployment::{keyfile, open};
 use crate::durable;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::output::Output;
+use crate::storage::sql::logs;
+use crate::storage::{Ask, DatabaseUrl};
 
 /// Runs the command and says what it made.
 pub async fn run(args: &InitArgs, output: Output) -> Outcome<()> {
@@ -32,7 +34,10 @@ pub async fn run(args: &InitArgs, output: Output) -> Outcome<()> {
         origin: args.origin.clone(),
         listen: args.listen,
         public_url: args.public_url.clone().unwrap_or_else(|| format!("https://{}", args.listen)),
-        storage: Storage { blobs: args.blobs.clone() },
+        storage: Storage {
+            blobs: args.blobs.clone(),
+            database: args.database.as_deref().map(database).transpose()?,
+        },
     };
     let card = init(&folder, &plan, SystemClock.now(), &mut system_chance()).await?;
     let registrar = card.card.registrar.key_id();
@@ -69,8 +74,20 @@ pub struct Plan {
     pub listen: SocketAddr,
     /// Where clients connect; stands on the card.
     pub public_url: String,
-    /// Where things lie that are not in the folder.
+    /// Where everything is stored.
     pub storage: Storage,
+}
+
+/// The URL of a database. What is wrong with it is said without quoting it: it may hold a password.
+fn database(text: &str) -> Outcome<DatabaseUrl> {
+    text.parse().map_err(|error| {
+        Failure::new(
+            Exit::Usage,
+            "DATABASE_URL",
+            format!("--database is not the URL of a PostgreSQL database: {error}."),
+            "Give postgres://USER@HOST/DATABASE; the password stands better in the file that PGPASSFILE names.",
+        )
+    })
 }
 
 /// Makes the folder. The configuration is written last: without it there is no deployment.
@@ -129,6 +146,7 @@ pub async fn init(
     write(&folder.card(), card.text.as_bytes())?;
     // Makes the database and signs the empty logs.
     let config = Config::new(plan.origin.clone(), plan.listen, plan.storage.clone());
+    unused(folder, &config).await?;
     open::app(folder, &config).await?.close().await;
     for made in [folder.keys(), folder.tls(), folder.path().to_owned()] {
         sync_folder(&made)?;
@@ -136,6 +154,25 @@ pub async fn init(
     write(&folder.config(), config.text().as_bytes())?;
     sync_folder(folder.path())?;
     Ok(card)
+}
+
+/// A database that has logs belongs to a deployment, whose keys are elsewhere.
+async fn unused(folder: &Folder, config: &Config) -> Outcome<()> {
+    let Some(url) = &config.storage.database else { return Ok(()) };
+    let store = open::store(folder, config).await?;
+    let heads = logs::read_heads(&mut Ask(&*store)).await;
+    // Nothing was written that closing could lose.
+    let _ = store.close().await;
+    match heads {
+        Ok(None) => Ok(()),
+        Ok(Some(_)) => Err(Failure::new(
+            Exit::Conflict,
+            "DATABASE_NOT_EMPTY",
+            format!("{url} holds a deployment already."),
+            "Name an empty database, and remove the data folder that was begun.",
+        )),
+        Err(error) => Err(open::database_away(url, &error)),
+    }
 }
 
 /// An absent or empty folder becomes ours; anything else is left alone.

@@ -26,7 +26,7 @@ fn small() -> (Deployment, Vault) {
 
 /// A deployment with one message for each attachment of a length in bytes, stopped.
 fn with_attachments(lengths: &[usize]) -> (Deployment, Vault) {
-    let mut d = Deployment::serving();
+    let mut d = Deployment::serving_in_folder();
     let (amt, citizen) = (d.authority("stadt"), d.citizen("anna"));
     let file = amt.folder().join("a.bin");
     for length in lengths {
@@ -55,7 +55,7 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
 
 #[test]
 fn a_backup_of_a_busy_server_has_all_that_was_acknowledged_before_it() {
-    let d = Deployment::serving();
+    let d = Deployment::serving_in_folder();
     let vault = Vault::new(&d);
     let (amt, citizen) = (d.authority("stadt"), d.citizen("anna"));
     let address = citizen.address();
@@ -112,7 +112,7 @@ fn a_backup_of_a_busy_server_has_all_that_was_acknowledged_before_it() {
 
 #[test]
 fn a_restored_state_that_is_older_than_a_kept_checkpoint_does_not_serve_until_it_is_accepted() {
-    let mut d = Deployment::serving();
+    let mut d = Deployment::serving_in_folder();
     let vault = Vault::new(&d);
     let amt = d.authority("stadt");
     let (mut anna, mut bert) = (d.citizen("anna"), d.citizen("bert"));

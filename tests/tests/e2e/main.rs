@@ -18,6 +18,7 @@ mod liar;
 mod log_readers;
 mod main_job;
 mod operator;
+mod postgres;
 mod profile;
 mod recovery_kit;
 mod rollback;

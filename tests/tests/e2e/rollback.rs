@@ -26,7 +26,8 @@ fn a_client_refuses_a_restored_old_copy_and_serve_refuses_an_old_database() {
     for entry in fs::read_dir(&old).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        if path.is_file() && name.contains(".db") {
+        // Where the database is elsewhere, the settings name it.
+        if path.is_file() && (name.contains(".db") || name == "postfachd.toml") {
             fs::copy(&path, mixed.join(&name)).unwrap();
         }
     }

@@ -207,25 +207,23 @@ async fn an_old_copy_of_the_database_is_refused() {
     let (amt, anna) = (world.authority("amt").await, world.citizen().await);
     let world = world.restart().await;
     world.app.close().await;
-    let (database, copy) = (world.folder.path().join("postfach.db"), world.folder.path().join("copy"));
-    std::fs::copy(&database, &copy).unwrap();
+    let old = world.copy_database();
     let (app, _) = testing::open(world.folder.path(), &world.clock).await.unwrap();
     let world = World { app, ..world };
     world.deliver(&amt, &anna).await;
     world.app.close().await;
-    let now = std::fs::read(&database).unwrap();
-    std::fs::copy(&copy, &database).unwrap();
+    world.swap_database(&old);
     let refused = testing::open(world.folder.path(), &world.clock).await.map(drop);
     let is_older = matches!(
         refused,
         Err(OpenError::Kept(KeptError::Older { log: LogName::Evidence, database: 1, kept: 2 }))
     );
     assert!(is_older, "{refused:?}");
-    std::fs::write(&database, now).unwrap();
+    world.swap_database(&old);
     let (app, _) = testing::open(world.folder.path(), &world.clock).await.unwrap();
     app.close().await;
     // A database that went another way from the same start.
-    std::fs::copy(&copy, &database).unwrap();
+    world.swap_database(&old);
     let kept = world.folder.path().join("checkpoints");
     let away = world.folder.path().join("away");
     std::fs::rename(&kept, &away).unwrap();

@@ -12,7 +12,7 @@ use super::pipeline::in_order;
 use super::problem::{Checked, Failure, bad_at};
 use crate::blobs::{BlobError, BlobKey, BlobStore, SegmentName};
 use crate::storage::Query;
-use crate::storage::audit::{ATTACHMENT, GARBAGE, Pager, Record, SEGMENT, Table, open_read_only};
+use crate::storage::audit::{ATTACHMENT, GARBAGE, Pager, Record, SEGMENT, Source, Table};
 
 /// Segments that go to another thread at once.
 const SEGMENTS: u64 = 16;
@@ -26,7 +26,7 @@ struct Wanted {
 /// Checks that every segment is there with its hash, and nothing else; answers how many were read.
 pub async fn check_blobs(
     query: &mut dyn Query,
-    database: &Path,
+    source: &Source,
     store: &dyn BlobStore,
     blobs: &Blobs,
 ) -> Checked<u64> {
@@ -40,19 +40,19 @@ pub async fn check_blobs(
         suspects.extend(bad);
         Ok(())
     };
-    let source = async || {
+    let next = async || {
         let page = pager.next(query).await?;
         Ok(if page.is_empty() { None } else { Some(page) })
     };
-    in_order(source, work, sink)?;
+    in_order(next, work, sink)?;
     for (name, failure) in suspects {
         // Expired, erased or written anew meanwhile?
-        let now = row_of(database, &SEGMENT, name.blob, Some(name.index)).await?;
+        let now = row_of(source, &SEGMENT, name.blob, Some(name.index)).await?;
         if now.map(|mut row| leaf_of(&mut row)).transpose()? == Some(name.leaf) {
             return Err(failure);
         }
     }
-    nothing_else(database, store, blobs).await?;
+    nothing_else(source, store, blobs).await?;
     Ok(read)
 }
 
@@ -109,13 +109,13 @@ fn unreadable(path: &str, error: &BlobError) -> Failure {
 
 /// The row as it is now, in a snapshot of its own.
 async fn row_of(
-    database: &Path,
+    source: &Source,
     table: &'static Table,
     blob: BlobKey,
     index: Option<u64>,
 ) -> Checked<Option<Record>> {
-    let mut now = open_read_only(database).await?;
-    Ok(table.at(&mut now, std::iter::once((&blob.0).into()).chain(index.map(Into::into)).collect()).await?)
+    let mut now = source.open().await?;
+    Ok(table.at(&mut *now, std::iter::once((&blob.0).into()).chain(index.map(Into::into)).collect()).await?)
 }
 
 fn leaf_of(row: &mut Record) -> Checked<Digest> {
@@ -126,7 +126,7 @@ fn leaf_of(row: &mut Record) -> Checked<Digest> {
 
 /// Everything that is stored belongs to a blob that the database knows, or waits for deletion. Bytes that were written anew
 /// before the upload was committed lie beside those that count.
-async fn nothing_else(database: &Path, store: &dyn BlobStore, blobs: &Blobs) -> Checked<()> {
+async fn nothing_else(source: &Source, store: &dyn BlobStore, blobs: &Blobs) -> Checked<()> {
     let mut names = store.names();
     // Names come blob by blob.
     let mut excused = None;
@@ -140,7 +140,7 @@ async fn nothing_else(database: &Path, store: &dyn BlobStore, blobs: &Blobs) -> 
             Some(_) => return Err(bad_at("file", shown(&path), "the attachment has no such segment")),
             None if blobs.garbage.contains(&name.blob) || excused == Some(name.blob) => {}
             None => {
-                check_stranger(database, store, name).await?;
+                check_stranger(source, store, name).await?;
                 excused = Some(name.blob);
             }
         }
@@ -149,9 +149,9 @@ async fn nothing_else(database: &Path, store: &dyn BlobStore, blobs: &Blobs) -> 
 }
 
 /// A blob that the snapshot does not know: begun since, or deleted since.
-async fn check_stranger(database: &Path, store: &dyn BlobStore, name: SegmentName) -> Checked<()> {
-    let mut known = row_of(database, &ATTACHMENT, name.blob, None).await?.is_some();
-    known |= row_of(database, &GARBAGE, name.blob, None).await?.is_some();
+async fn check_stranger(source: &Source, store: &dyn BlobStore, name: SegmentName) -> Checked<()> {
+    let mut known = row_of(source, &ATTACHMENT, name.blob, None).await?.is_some();
+    known |= row_of(source, &GARBAGE, name.blob, None).await?.is_some();
     if known {
         return Ok(());
     }

@@ -40,8 +40,9 @@ pub use run::run;
 pub use tree::{Astray, Stray};
 
 use crate::blobs::BlobStore;
+use crate::deployment::config::Config;
 use crate::deployment::folder::Folder;
-use crate::storage::audit::open_read_only;
+use crate::storage::audit::Source;
 
 /// What to check.
 #[derive(Clone, Debug, Default)]
@@ -56,28 +57,39 @@ pub struct Options {
     pub compared: Vec<PathBuf>,
 }
 
+/// Where the database is. A folder without settings is read as what it holds.
+fn source(folder: &Folder) -> Result<Source, Failure> {
+    if !folder.config().exists() {
+        return Ok(Source::File(folder.database()));
+    }
+    let config = Config::read(folder).map_err(Failure::Named)?;
+    Ok(config.storage.source(folder))
+}
+
 /// Checks a deployment.
 pub async fn verify(folder: &Folder, options: &Options) -> Result<Report, Failure> {
     let pinned = inputs::read_card(folder, !options.quick)?;
     let (mut trees, kept_checkpoints) =
         inputs::trees(folder, &pinned, &options.checkpoints, &options.compared)?;
     let context = pinned.context;
-    let mut query = open_read_only(&folder.database()).await?;
+    let source = source(folder)?;
+    let mut query = source.open().await?;
+    let query = &mut *query;
     let mut counts = Counts { kept_checkpoints, ..Counts::default() };
 
-    let log = keys::check_keys(&mut query, &context, &mut trees.keys, &mut counts).await?;
+    let log = keys::check_keys(query, &context, &mut trees.keys, &mut counts).await?;
     trees.keys.finish()?;
     let keys = log.keys;
-    let history = events::check_events(&mut query, &context, &keys, &mut trees.evidence, &mut counts).await?;
+    let history = events::check_events(query, &context, &keys, &mut trees.evidence, &mut counts).await?;
 
-    rest::check_pairs(&mut query, &history).await?;
-    rest::check_acts(&mut query, &history, &log.settings).await?;
-    rest::check_consents(&mut query, &keys, &history).await?;
-    rest::check_codes(&mut query, &keys).await?;
-    let blobs = attachments::check_attachments(&mut query, &keys, &history, &mut counts).await?;
-    counts.tiles = trees.check_stored(&mut query, &history.times).await?;
+    rest::check_pairs(query, &history).await?;
+    rest::check_acts(query, &history, &log.settings).await?;
+    rest::check_consents(query, &keys, &history).await?;
+    rest::check_codes(query, &keys).await?;
+    let blobs = attachments::check_attachments(query, &keys, &history, &mut counts).await?;
+    counts.tiles = trees.check_stored(query, &history.times).await?;
     if let Some(store) = &options.blobs {
-        counts.blobs = blobs::check_blobs(&mut query, &folder.database(), &**store, &blobs).await?;
+        counts.blobs = blobs::check_blobs(query, &source, &**store, &blobs).await?;
     }
     let strays = [trees.keys.strays(), trees.evidence.strays()].concat();
     Ok(Report { keys_size: trees.keys.size(), evidence_size: trees.evidence.size(), counts, strays })

@@ -8,6 +8,7 @@ mod errors;
 mod migrations;
 mod pool;
 mod rows;
+mod schema;
 mod session;
 mod url;
 
@@ -56,6 +57,16 @@ impl PostgresStore {
         drop(readers.take().await?);
         Ok(Self { writer, readers })
     }
+}
+
+/// Opens one instant of a database for reading only, compares its form with the one of this version, and changes nothing. A
+/// standby will do.
+pub(super) async fn open_read_only(url: &DatabaseUrl) -> Result<Box<dyn Query>, StoreError> {
+    let (lease, _) = Pool::new(url, Purpose::Audit, 1).begin(LOOK).await?;
+    let mut look = Look { lease: Some(lease) };
+    migrations::check(&mut look).await?;
+    schema::check(&mut look).await?;
+    Ok(Box::new(look))
 }
 
 impl Store for PostgresStore {

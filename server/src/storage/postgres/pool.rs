@@ -2,7 +2,7 @@
 //! for each statement. One that turns out to be dead is replaced, and what had not begun is begun again.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::{PgConnection, raw_sql};
 use tokio::runtime::{Handle, Id};
@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::errors::{failed, is_lost};
-use super::session::{self, ANSWER, Purpose, TURN};
+use super::session::{self, Purpose, TURN};
 use super::url::DatabaseUrl;
 use super::{rows, session::CONNECT};
 use crate::storage::{Row, Sql, StoreError, Value};
@@ -18,12 +18,21 @@ use crate::storage::{Row, Sql, StoreError, Value};
 /// How long a caller waits for a connection: all who stand before it may have to wait for their turn too.
 const PLACE: Duration = TURN.saturating_add(CONNECT);
 
+/// How long nobody tries to connect after a try that took at least as long.
+const PAUSE: Duration = Duration::from_secs(1);
+
+fn silent() -> StoreError {
+    StoreError::Unavailable("the database does not answer".into())
+}
+
 /// See the module.
 pub(super) struct Pool {
     url: DatabaseUrl,
     purpose: Purpose,
     idle: Mutex<Vec<Idle>>,
     places: Arc<Semaphore>,
+    /// When the database last did not answer.
+    silence: Mutex<Option<Instant>>,
 }
 
 /// A connection that nobody uses, and the runtime that carries it.
@@ -35,17 +44,13 @@ struct Idle {
 /// A statement that was not answered well.
 struct Broken {
     error: StoreError,
-    /// The connection is of no more use.
+    /// The connection is of no more use; another one may be.
     lost: bool,
 }
 
 impl Broken {
     fn new(error: sqlx::Error) -> Self {
         Self { lost: is_lost(&error), error: failed(error) }
-    }
-
-    fn late(_: tokio::time::error::Elapsed) -> Self {
-        Self { error: StoreError::Unavailable("the database does not answer".into()), lost: true }
     }
 }
 
@@ -59,7 +64,8 @@ impl Pool {
     /// `most` connections at most, opened when they are wanted.
     pub(super) fn new(url: &DatabaseUrl, purpose: Purpose, most: usize) -> Arc<Self> {
         let places = Arc::new(Semaphore::new(most));
-        Arc::new(Self { url: url.clone(), purpose, idle: Mutex::default(), places })
+        let (idle, silence) = (Mutex::default(), Mutex::default());
+        Arc::new(Self { url: url.clone(), purpose, idle, places, silence })
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
@@ -81,7 +87,7 @@ impl Pool {
         };
         let (connection, kept) = match kept {
             Some(kept) => (kept.connection, true),
-            None => (session::open(&self.url, self.purpose).await?, false),
+            None => (self.open().await?, false),
         };
         Ok(Lease {
             connection: Some(connection),
@@ -91,6 +97,30 @@ impl Pool {
             kept,
             sound: true,
         })
+    }
+
+    /// Opens a connection. Where that just took long in vain, nobody waits for it again so soon.
+    async fn open(&self) -> Result<PgConnection, StoreError> {
+        let silence = *self.silence();
+        if silence.is_some_and(|since| since.elapsed() < PAUSE) {
+            return Err(silent());
+        }
+        let begun = Instant::now();
+        let opened = session::open(&self.url, self.purpose).await;
+        if opened.is_err() && begun.elapsed() > PAUSE {
+            self.note_silence();
+        }
+        opened
+    }
+
+    fn silence(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.silence.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The database did not answer in time: what else is kept will not be answered either.
+    fn note_silence(&self) {
+        *self.silence() = Some(Instant::now());
+        self.idle().clear();
     }
 
     /// Lends a connection on which `begin` was run; answers the number in the last row.
@@ -152,18 +182,24 @@ impl Lease {
         self.connection.as_mut().expect("a live lease has its connection")
     }
 
+    /// The caller has waited enough: no other connection is tried.
+    fn late(&self) -> Broken {
+        self.home.note_silence();
+        Broken { error: silent(), lost: false }
+    }
+
     async fn begin(&mut self, begin: &'static str) -> Result<Option<u64>, Broken> {
         self.sound = false;
-        let answer = timeout(ANSWER, raw_sql(begin).fetch_all(self.connection())).await;
-        let rows = answer.map_err(Broken::late)?.map_err(Broken::new)?;
+        let answer = timeout(self.home.purpose.answer(), raw_sql(begin).fetch_all(self.connection())).await;
+        let rows = answer.map_err(|_| self.late())?.map_err(Broken::new)?;
         let number = rows.last().and_then(|row| rows::text(row, 0).ok()?.parse().ok());
         Ok(number)
     }
 
     /// Ends the transaction; the connection may be used again.
     pub(super) async fn end(mut self, end: &'static str) -> Result<(), StoreError> {
-        let answer = timeout(ANSWER, raw_sql(end).execute(self.connection())).await;
-        let ended = answer.map_err(Broken::late).and_then(|ended| ended.map_err(Broken::new));
+        let answer = timeout(self.home.purpose.answer(), raw_sql(end).execute(self.connection())).await;
+        let ended = answer.map_err(|_| self.late()).and_then(|ended| ended.map_err(Broken::new));
         self.sound = ended.is_ok();
         ended.map(drop).map_err(|broken| broken.error)
     }
@@ -177,8 +213,8 @@ impl Lease {
         let sound = std::mem::replace(&mut self.sound, false);
         let unbound = |error| Broken { error, lost: false };
         let query = sqlx::query_with(rows::statement(sql), rows::bind(args).map_err(unbound)?);
-        let answer = timeout(ANSWER, query.fetch_all(self.connection())).await;
-        let found = answer.map_err(Broken::late)?.map_err(Broken::new)?;
+        let answer = timeout(self.home.purpose.answer(), query.fetch_all(self.connection())).await;
+        let found = answer.map_err(|_| self.late())?.map_err(Broken::new)?;
         self.sound = sound;
         found.iter().map(rows::row).collect::<Result<_, _>>().map_err(unbound)
     }
@@ -186,8 +222,8 @@ impl Lease {
     /// Runs a statement that writes; how many rows it touched.
     pub(super) async fn execute(&mut self, sql: Sql, args: Vec<Value>) -> Result<u64, StoreError> {
         let query = sqlx::query_with(rows::statement(sql), rows::bind(args)?);
-        let answer = timeout(ANSWER, query.execute(self.connection())).await;
-        let done = answer.map_err(Broken::late).and_then(|done| done.map_err(Broken::new));
+        let answer = timeout(self.home.purpose.answer(), query.execute(self.connection())).await;
+        let done = answer.map_err(|_| self.late()).and_then(|done| done.map_err(Broken::new));
         done.map(|done| done.rows_affected()).map_err(|broken| broken.error)
     }
 }

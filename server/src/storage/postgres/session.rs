@@ -12,9 +12,11 @@ use crate::storage::StoreError;
 /// How long opening a connection may take.
 pub(super) const CONNECT: Duration = Duration::from_secs(5);
 /// How long the database works on one statement before it gives up.
-const STATEMENT: Duration = Duration::from_secs(30);
-/// How long a statement's answer may take: the database gives up first, unless it or the line is gone.
-pub(super) const ANSWER: Duration = Duration::from_secs(35);
+const STATEMENT: Duration = Duration::from_secs(10);
+/// The same for an audit, which counts the rows of whole tables.
+const AUDIT: Duration = Duration::from_mins(10);
+/// How much later than the database we give up: it is first, unless it or the line is gone.
+const SLACK: Duration = Duration::from_secs(2);
 /// How long the turn to write may take to come. Other nodes' batches take milliseconds.
 pub(super) const TURN: Duration = Duration::from_secs(10);
 /// After which silence the database ends a transaction: a node that hangs must not keep the turn.
@@ -31,6 +33,8 @@ pub(super) enum Purpose {
     Write,
     /// Questions; an audit holds its instant for as long as it checks.
     Read,
+    /// Everything that is stored, table by table; a standby will do.
+    Audit,
     /// Migrations.
     Migrate,
 }
@@ -41,8 +45,14 @@ impl Purpose {
         match self {
             Self::Write => (STATEMENT.as_millis(), TURN.as_millis(), SILENCE.as_millis()),
             Self::Read => (STATEMENT.as_millis(), TURN.as_millis(), 0),
+            Self::Audit => (AUDIT.as_millis(), TURN.as_millis(), 0),
             Self::Migrate => (0, MIGRATION.as_millis(), 0),
         }
+    }
+
+    /// How long a statement's answer may take.
+    pub(super) fn answer(self) -> Duration {
+        if self == Self::Audit { AUDIT + SLACK } else { STATEMENT + SLACK }
     }
 
     /// Settings of the session. Every table is reached by an index, whatever the planner thinks of an empty table: so plans
@@ -70,14 +80,14 @@ impl Purpose {
 /// Opens a connection.
 pub(super) async fn open(url: &DatabaseUrl, purpose: Purpose) -> Result<PgConnection, StoreError> {
     let opened = async {
-        let mut connection = url.options().clone().connect().await.map_err(failed)?;
+        let mut connection = url.options().connect().await.map_err(failed)?;
         let settings = raw_sql(sqlx::AssertSqlSafe(purpose.settings()));
         let row = settings.fetch_one(&mut connection).await.map_err(failed)?;
         let mut told = Vec::new();
         for at in 0..6 {
             told.push(super::rows::text(&row, at)?);
         }
-        check(&told)?;
+        check(&told, purpose)?;
         Ok(connection)
     };
     let late = |_| StoreError::Unavailable("no connection to the database in time".into());
@@ -85,7 +95,7 @@ pub(super) async fn open(url: &DatabaseUrl, purpose: Purpose) -> Result<PgConnec
 }
 
 /// What is acknowledged must survive a power cut.
-fn check(told: &[String]) -> Result<(), StoreError> {
+fn check(told: &[String], purpose: Purpose) -> Result<(), StoreError> {
     let refuse = |problem: String| Err(StoreError::Unavailable(problem));
     let [commit, fsync, pages, encoding, version, standby] = told else {
         return refuse("the database does not tell its settings".into());
@@ -103,7 +113,7 @@ fn check(told: &[String]) -> Result<(), StoreError> {
     if version.parse::<i64>().unwrap_or(0) < OLDEST {
         return refuse(format!("PostgreSQL {version} is too old; 14 is the oldest version that works"));
     }
-    if standby != "false" {
+    if standby != "false" && purpose != Purpose::Audit {
         return refuse("the database is a standby: name the primary".into());
     }
     Ok(())
@@ -117,7 +127,7 @@ mod tests {
     #[test]
     fn a_database_that_can_lose_commits_is_refused() {
         let good = ["on", "on", "on", "UTF8", "150004", "false"].map(str::to_owned);
-        check(&good).unwrap();
+        check(&good, Purpose::Write).unwrap();
         for (at, bad, named) in [
             (0, "off", "synchronous_commit"),
             (1, "off", "fsync"),
@@ -128,7 +138,7 @@ mod tests {
         ] {
             let mut told = good.clone();
             bad.clone_into(&mut told[at]);
-            assert!(check(&told).unwrap_err().to_string().contains(named), "{named}");
+            assert!(check(&told, Purpose::Read).unwrap_err().to_string().contains(named), "{named}");
         }
     }
 }

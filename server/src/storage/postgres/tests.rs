@@ -244,3 +244,57 @@ fn postgres_schema(database: &Database) -> (BTreeSet<Column>, BTreeSet<Index>) {
     };
     (columns.lines().map(column).collect(), indexes.lines().map(index).collect())
 }
+
+/// What audits compare a database with is what the migrations make. After a migration: the file is what `found` says.
+#[tokio::test]
+async fn the_described_schema_is_that_of_the_migrations() {
+    let database = Database::new();
+    let store = open(&database, 1).await.unwrap();
+    let found = schema::describe(&mut *store.snapshot().await.unwrap()).await.unwrap();
+    let found: Vec<String> = found.into_iter().collect();
+    let wanted = include_str!("../../../../migrations/postgres.schema");
+    assert!(found.join("\n") == wanted.trim_end(), "found:\n{}", found.join("\n"));
+}
+
+#[tokio::test]
+async fn an_audit_reads_one_instant_and_notices_another_schema() {
+    let database = Database::new();
+    let url: DatabaseUrl = database.url().parse().unwrap();
+    let fresh = open_read_only(&url).await.err().unwrap().to_string();
+    assert!(fresh.contains("SQLSTATE 42P01"), "an empty database has no migrations: {fresh}");
+    let store = open(&database, 1).await.unwrap();
+    let mut audit = open_read_only(&url).await.unwrap();
+    let written = audit.fetch("DELETE FROM garbage".into(), Vec::new()).await;
+    assert!(written.is_err(), "an audit changes nothing");
+    let mut audit = open_read_only(&url).await.unwrap();
+    let mut tx = store.begin().await.unwrap();
+    tx.execute("INSERT INTO garbage VALUES ($1)".into(), vec![(&[1u8; 16]).into()]).await.unwrap();
+    tx.commit().await.unwrap();
+    let count = audit.fetch("SELECT count(*) FROM garbage".into(), Vec::new()).await.unwrap();
+    assert_eq!(count, [Row(vec![0i64.into()])]);
+    for (change, back) in [
+        ("ALTER TABLE event ADD COLUMN extra BIGINT", "ALTER TABLE event DROP COLUMN extra"),
+        ("DROP INDEX event_sender", "CREATE INDEX event_sender ON event (sender_no, idx)"),
+        ("CREATE RULE r AS ON DELETE TO event DO INSTEAD NOTHING", "DROP RULE r ON event"),
+        ("ALTER TABLE event ENABLE ROW LEVEL SECURITY", "ALTER TABLE event DISABLE ROW LEVEL SECURITY"),
+        (
+            "ALTER TABLE event ALTER COLUMN salt SET NOT NULL",
+            "ALTER TABLE event ALTER COLUMN salt DROP NOT NULL",
+        ),
+        (
+            "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+             CREATE TRIGGER t BEFORE INSERT ON event FOR EACH ROW EXECUTE FUNCTION f()",
+            "DROP TRIGGER t ON event",
+        ),
+        ("CREATE SCHEMA postgres CREATE TABLE event (idx BIGINT)", "DROP SCHEMA postgres CASCADE"),
+    ] {
+        database.sql(change);
+        let noticed = open_read_only(&url).await.err().unwrap_or_else(|| panic!("not noticed: {change}"));
+        assert!(
+            matches!(&noticed, StoreError::Corrupt(what) if what.contains("schema of event")),
+            "{noticed}"
+        );
+        database.sql(back);
+        open_read_only(&url).await.unwrap();
+    }
+}

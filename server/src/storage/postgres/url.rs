@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
@@ -46,13 +47,27 @@ pub enum UrlError {
 /// says otherwise.
 #[derive(Clone)]
 pub struct DatabaseUrl {
-    options: PgConnectOptions,
+    options: Arc<PgConnectOptions>,
+    text: String,
 }
+
+impl PartialEq for DatabaseUrl {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for DatabaseUrl {}
 
 impl DatabaseUrl {
     /// The way out, with the password.
     pub(super) fn options(&self) -> &PgConnectOptions {
         &self.options
+    }
+
+    /// As it was given, for the settings file alone.
+    pub fn reveal_with_password(&self) -> &str {
+        &self.text
     }
 }
 
@@ -82,7 +97,7 @@ impl FromStr for DatabaseUrl {
             options = options.application_name("postfachd");
         }
         let options = options.statement_cache_capacity(STATEMENTS).disable_statement_logging();
-        Ok(Self { options })
+        Ok(Self { options: Arc::new(options), text: text.to_owned() })
     }
 }
 

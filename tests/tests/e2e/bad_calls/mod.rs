@@ -171,6 +171,17 @@ impl Scene {
 
     /// What stands in the database, by table.
     fn rows(&self) -> BTreeMap<String, i64> {
+        if let Some(database) = self.d.database() {
+            let names = database.sql(
+                "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace",
+            );
+            let counts = names.lines().map(|name| format!("SELECT '{name}', count(*) FROM {name}"));
+            let counts = database.sql(&counts.collect::<Vec<_>>().join(" UNION ALL "));
+            let count = |line: &str| {
+                line.split_once('|').map(|(name, rows)| (name.to_owned(), rows.parse().unwrap()))
+            };
+            return counts.lines().map(|line| count(line).unwrap()).collect();
+        }
         let database = rusqlite::Connection::open(self.d.data().join("postfach.db")).unwrap();
         let names = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name";
         let mut names = database.prepare(names).unwrap();

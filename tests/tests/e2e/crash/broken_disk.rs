@@ -61,7 +61,7 @@ impl Trial {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_or_broken_disk_loses_nothing_and_needs_no_restart() {
-    let mut trial = Trial::new(Deployment::serving(), seed()).await;
+    let mut trial = Trial::new(Deployment::serving_in_folder(), seed()).await;
     trial.d.stop();
     trial.d.with_shim();
     trial.d.serve();
@@ -83,7 +83,7 @@ async fn a_full_or_broken_disk_loses_nothing_and_needs_no_restart() {
 /// The client's folder is full: the command says so, and what the profile had is there when there is room again.
 #[test]
 fn a_profile_on_a_full_disk_keeps_what_it_had() {
-    let d = Deployment::serving();
+    let d = Deployment::serving_in_folder();
     let amt = d.authority("stadt");
     let citizen = d.citizen("anna");
     let first = amt.send_plain(&citizen.address(), "Erste");

@@ -7,6 +7,7 @@ mod batch;
 mod broken_disk;
 mod burst;
 mod checks;
+mod database;
 pub mod people;
 mod power;
 

@@ -19,7 +19,7 @@ use super::{LETTERS, Trial, rounds, seed};
 impl Trial {
     /// A trial whose server runs above a disk that forgets.
     async fn above_a_disk(change: impl FnOnce(&mut Shim)) -> (Self, Disk) {
-        let mut trial = Self::new(Deployment::serving(), seed()).await;
+        let mut trial = Self::new(Deployment::serving_in_folder(), seed()).await;
         trial.d.stop();
         change(trial.d.with_shim());
         let disk = Disk::load(&trial.d.data());
@@ -58,7 +58,7 @@ impl Trial {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_was_acknowledged_outlives_a_power_cut_at_any_moment() {
     let (seed, rounds) = (seed(), rounds(6));
-    let mut trial = Trial::new(Deployment::serving(), seed).await;
+    let mut trial = Trial::new(Deployment::serving_in_folder(), seed).await;
     trial.d.stop();
     trial.d.with_shim();
     let mut disk = Disk::load(&trial.d.data());

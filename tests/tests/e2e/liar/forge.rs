@@ -26,20 +26,28 @@ pub struct Forge {
     leaves: Vec<Hash>,
 }
 
+/// What every leaf commits to, in hexadecimal digits, a leaf a line.
+fn commitments(deployment: &Deployment) -> String {
+    if let Some(database) = deployment.database() {
+        return database.sql("SELECT encode(commitment, 'hex') FROM event ORDER BY idx");
+    }
+    let database = rusqlite::Connection::open(deployment.data().join("postfach.db")).unwrap();
+    let sql =
+        "SELECT group_concat(hex(commitment), char(10)) FROM (SELECT commitment FROM event ORDER BY idx)";
+    database.query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
 impl Forge {
     /// Takes over what was really logged.
     pub fn of(deployment: &Deployment) -> Self {
         let folder = Folder::at(&deployment.data());
         let key = keyfile::read(&folder.evidence_log_key()).map_err(|failure| failure.message).unwrap();
         let signer = Arc::new(LogSigner::new(&format!("{ORIGIN}/evidence"), key).unwrap());
-        let database = rusqlite::Connection::open(deployment.data().join("postfach.db")).unwrap();
-        let mut rows = database.prepare("SELECT commitment FROM event ORDER BY idx").unwrap();
-        let commitments = rows.query_map([], |row| row.get::<_, Vec<u8>>(0)).unwrap();
-        let leaf = |commitment: rusqlite::Result<Vec<u8>>| {
-            let commitment = Digest(commitment.unwrap().try_into().unwrap());
+        let leaf = |line: &str| {
+            let commitment = Digest(hex::decode(line).unwrap().try_into().unwrap());
             EvidenceLeaf { commitment }.leaf_hash()
         };
-        Self { signer, leaves: commitments.map(leaf).collect() }
+        Self { signer, leaves: commitments(deployment).lines().map(leaf).collect() }
     }
 
     /// Leaves now.
