@@ -1,5 +1,6 @@
 //! Wire types of the gRPC services (`proto/postfach/v1`) and their conversion to domain types; no rules, no I/O.
 
+pub mod codec;
 pub mod convert;
 
 /// Messages, clients and servers, generated from `proto/postfach/v1`.

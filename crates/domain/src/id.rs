@@ -278,7 +278,10 @@ impl Party {
     /// Reads `iss`: an address where it has an address's form, else an authority id.
     pub fn from_issuer(text: &str) -> Result<Self, IdError> {
         if looks_like_an_address(text) {
-            return text.parse().map(Self::Mailbox);
+            // An address may be typed with spaces around it. What a machine wrote has one spelling.
+            let address: Address = text.parse()?;
+            let exact = address.to_string() == text;
+            return if exact { Ok(Self::Mailbox(address)) } else { Err(IdError::Malformed("address")) };
         }
         text.parse().map(Self::Authority)
     }
@@ -351,6 +354,9 @@ mod tests {
             [Party::Authority("finanzamt-muenchen".parse().unwrap()), Party::Mailbox(Address([9; 32]))]
         {
             assert_eq!(Party::from_issuer(&party.issuer()).unwrap(), party);
+            for other in [format!("{} ", party.issuer()), format!("{}\n", party.issuer())] {
+                assert!(Party::from_issuer(&other).is_err(), "{other:?}");
+            }
         }
     }
 

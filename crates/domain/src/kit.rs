@@ -111,7 +111,7 @@ impl FromStr for RecoverySecret {
 
     /// Reads the printed groups (spaces, dashes and line breaks anywhere, either case) or the bare `mpfr1…` of the QR code.
     fn from_str(text: &str) -> Result<Self, KitError> {
-        let lower = Zeroizing::new(text.to_lowercase());
+        let lower = Zeroizing::new(text.to_ascii_lowercase());
         let parts: Vec<&str> =
             lower.split(|c: char| c.is_whitespace() || c == '-').filter(|p| !p.is_empty()).collect();
         let symbols = Zeroizing::new(parts.concat());
@@ -217,6 +217,15 @@ mod tests {
         // 264 bits fill 52.8 symbols: the last one has a bit to spare.
         symbols[52] = bech32::Fe32::try_from(symbols[52].to_u8() ^ 1).unwrap();
         assert_eq!(text(&symbols).parse::<RecoverySecret>().err(), Some(KitError::Checksum));
+    }
+
+    #[test]
+    fn a_sign_that_only_looks_like_a_letter_is_none() {
+        // KELVIN SIGN becomes an ASCII k in lower case.
+        let text = RecoverySecret::from_bytes([0x0b; 32]).expose_text();
+        assert!(text.contains('k'));
+        assert!(text.replacen('k', "K", 1).parse::<RecoverySecret>().is_ok());
+        assert!(text.replacen('k', "\u{212a}", 1).parse::<RecoverySecret>().is_err());
     }
 
     #[test]

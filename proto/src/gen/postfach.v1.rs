@@ -364,7 +364,7 @@ pub mod mailbox_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::DenseCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/postfach.v1.MailboxService/Register",
             );
@@ -389,7 +389,7 @@ pub mod mailbox_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::DenseCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/postfach.v1.MailboxService/AppendLink",
             );
@@ -413,7 +413,7 @@ pub mod mailbox_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::DenseCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/postfach.v1.MailboxService/GetChain",
             );
@@ -437,7 +437,7 @@ pub mod mailbox_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::DenseCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/postfach.v1.MailboxService/GetWraps",
             );
@@ -459,7 +459,7 @@ pub mod mailbox_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::DenseCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/postfach.v1.MailboxService/Sync",
             );
@@ -484,7 +484,7 @@ pub mod mailbox_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::DenseCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/postfach.v1.MailboxService/Watch",
             );
@@ -509,7 +509,7 @@ pub mod mailbox_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::DenseCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/postfach.v1.MailboxService/HandOver",
             );
@@ -534,7 +534,7 @@ pub mod mailbox_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::DenseCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/postfach.v1.MailboxService/SubmitAct",
             );
@@ -728,7 +728,7 @@ pub mod mailbox_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RegisterSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::DenseCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -773,7 +773,7 @@ pub mod mailbox_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = AppendLinkSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::DenseCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -818,7 +818,7 @@ pub mod mailbox_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetChainSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::DenseCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -863,7 +863,7 @@ pub mod mailbox_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetWrapsSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::DenseCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -907,7 +907,7 @@ pub mod mailbox_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SyncSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::DenseCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -953,7 +953,7 @@ pub mod mailbox_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = WatchSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::DenseCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -998,7 +998,7 @@ pub mod mailbox_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = HandOverSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::DenseCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1043,7 +1043,7 @@ pub mod mailbox_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SubmitActSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::DenseCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1344,7 +1344,7 @@ pub mod admin_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::DenseCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/postfach.v1.AdminService/CreateActivationCodes",
             );
@@ -1370,7 +1370,7 @@ pub mod admin_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::DenseCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/postfach.v1.AdminService/RegisterAuthority",
             );
@@ -1396,7 +1396,7 @@ pub mod admin_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::DenseCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/postfach.v1.AdminService/RevokeAuthority",
             );
@@ -1420,7 +1420,7 @@ pub mod admin_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::DenseCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/postfach.v1.AdminService/SuspendMailbox",
             );
@@ -1441,7 +1441,7 @@ pub mod admin_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::DenseCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/postfach.v1.AdminService/Erase",
             );
@@ -1465,7 +1465,7 @@ pub mod admin_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::DenseCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/postfach.v1.AdminService/ListDeliveries",
             );
@@ -1489,7 +1489,7 @@ pub mod admin_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::DenseCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/postfach.v1.AdminService/ExportAudit",
             );
@@ -1513,7 +1513,7 @@ pub mod admin_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::DenseCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/postfach.v1.AdminService/GetStatus",
             );
@@ -1708,7 +1708,7 @@ pub mod admin_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = CreateActivationCodesSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::DenseCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1754,7 +1754,7 @@ pub mod admin_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RegisterAuthoritySvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::DenseCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1799,7 +1799,7 @@ pub mod admin_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RevokeAuthoritySvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::DenseCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1844,7 +1844,7 @@ pub mod admin_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SuspendMailboxSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::DenseCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1888,7 +1888,7 @@ pub mod admin_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = EraseSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::DenseCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1933,7 +1933,7 @@ pub mod admin_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListDeliveriesSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::DenseCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -1979,7 +1979,7 @@ pub mod admin_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ExportAuditSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::DenseCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -2024,7 +2024,7 @@ pub mod admin_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetStatusSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::DenseCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -2289,7 +2289,7 @@ pub mod attachment_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::DenseCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/postfach.v1.AttachmentService/CreateUpload",
             );
@@ -2316,7 +2316,7 @@ pub mod attachment_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::DenseCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/postfach.v1.AttachmentService/WriteSegment",
             );
@@ -2342,7 +2342,7 @@ pub mod attachment_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::DenseCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/postfach.v1.AttachmentService/GetUpload",
             );
@@ -2367,7 +2367,7 @@ pub mod attachment_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::DenseCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/postfach.v1.AttachmentService/CommitUpload",
             );
@@ -2393,7 +2393,7 @@ pub mod attachment_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::DenseCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/postfach.v1.AttachmentService/ListSegmentHashes",
             );
@@ -2419,7 +2419,7 @@ pub mod attachment_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::DenseCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/postfach.v1.AttachmentService/ReadSegments",
             );
@@ -2604,7 +2604,7 @@ pub mod attachment_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = CreateUploadSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::DenseCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -2650,7 +2650,7 @@ pub mod attachment_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = WriteSegmentSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::DenseCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -2695,7 +2695,7 @@ pub mod attachment_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetUploadSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::DenseCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -2741,7 +2741,7 @@ pub mod attachment_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = CommitUploadSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::DenseCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -2790,7 +2790,7 @@ pub mod attachment_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListSegmentHashesSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::DenseCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -2837,7 +2837,7 @@ pub mod attachment_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ReadSegmentsSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::DenseCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -3134,7 +3134,7 @@ pub mod delivery_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::DenseCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/postfach.v1.DeliveryService/Deliver",
             );
@@ -3159,7 +3159,7 @@ pub mod delivery_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::DenseCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/postfach.v1.DeliveryService/DeliverBatch",
             );
@@ -3184,7 +3184,7 @@ pub mod delivery_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::DenseCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/postfach.v1.DeliveryService/GetDelivery",
             );
@@ -3209,7 +3209,7 @@ pub mod delivery_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::DenseCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/postfach.v1.DeliveryService/ListDeliveryEvents",
             );
@@ -3236,7 +3236,7 @@ pub mod delivery_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::DenseCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/postfach.v1.DeliveryService/WatchDeliveryEvents",
             );
@@ -3263,7 +3263,7 @@ pub mod delivery_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::DenseCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/postfach.v1.DeliveryService/Withdraw",
             );
@@ -3449,7 +3449,7 @@ pub mod delivery_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = DeliverSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::DenseCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -3494,7 +3494,7 @@ pub mod delivery_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = DeliverBatchSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::DenseCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -3539,7 +3539,7 @@ pub mod delivery_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetDeliverySvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::DenseCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -3588,7 +3588,7 @@ pub mod delivery_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListDeliveryEventsSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::DenseCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -3639,7 +3639,7 @@ pub mod delivery_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = WatchDeliveryEventsSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::DenseCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -3684,7 +3684,7 @@ pub mod delivery_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = WithdrawSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::DenseCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -3891,7 +3891,7 @@ pub mod directory_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::DenseCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/postfach.v1.DirectoryService/ResolveRecipient",
             );
@@ -3917,7 +3917,7 @@ pub mod directory_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::DenseCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/postfach.v1.DirectoryService/GetAuthority",
             );
@@ -3941,7 +3941,7 @@ pub mod directory_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::DenseCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/postfach.v1.DirectoryService/ListAuthorities",
             );
@@ -4097,7 +4097,7 @@ pub mod directory_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ResolveRecipientSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::DenseCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -4143,7 +4143,7 @@ pub mod directory_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetAuthoritySvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::DenseCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -4189,7 +4189,7 @@ pub mod directory_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListAuthoritiesSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::DenseCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -4441,7 +4441,7 @@ pub mod evidence_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::DenseCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/postfach.v1.EvidenceService/GetReceipts",
             );
@@ -4465,7 +4465,7 @@ pub mod evidence_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::DenseCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/postfach.v1.EvidenceService/GetCheckpoint",
             );
@@ -4489,7 +4489,7 @@ pub mod evidence_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::DenseCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/postfach.v1.EvidenceService/GetConsistencyProof",
             );
@@ -4645,7 +4645,7 @@ pub mod evidence_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetReceiptsSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::DenseCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -4691,7 +4691,7 @@ pub mod evidence_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetCheckpointSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::DenseCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -4740,7 +4740,7 @@ pub mod evidence_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetConsistencyProofSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::DenseCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -4917,7 +4917,7 @@ pub mod info_service_client {
                         format!("Service was not ready: {}", e.into()),
                     )
                 })?;
-            let codec = tonic_prost::ProstCodec::default();
+            let codec = crate::codec::DenseCodec::default();
             let path = http::uri::PathAndQuery::from_static(
                 "/postfach.v1.InfoService/GetServerInfo",
             );
@@ -5056,7 +5056,7 @@ pub mod info_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetServerInfoSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::codec::DenseCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,

@@ -54,6 +54,7 @@ pub fn generate(root: &Path) -> Result<(), Box<dyn Error>> {
             .out_dir(&out);
         if package.services {
             builder = builder
+                .codec_path("crate::codec::DenseCodec")
                 .extern_path(".postfach.format.v1", "::postfach_domain::format")
                 .bytes(".postfach.v1.Submission")
                 .bytes(".postfach.v1.SyncItem")

@@ -10,7 +10,10 @@ pub(super) fn index(field: &'static str, token: &str) -> Result<u64, AppError> {
         return Ok(0);
     }
     let number = token.strip_prefix("i.").and_then(|text| text.parse().ok());
-    number.filter(|n| i64::try_from(*n).is_ok()).ok_or_else(|| AppError::invalid(field, "unknown token"))
+    // As it was written: no sign, no zeros in front.
+    number
+        .filter(|n| i64::try_from(*n).is_ok() && of_index(*n) == token)
+        .ok_or_else(|| AppError::invalid(field, "unknown token"))
 }
 
 /// Writes a cursor over log indexes.
@@ -36,7 +39,7 @@ mod tests {
     fn cursors_round_trip_and_others_are_refused() {
         assert_eq!(index("cursor", "").unwrap(), 0);
         assert_eq!(index("cursor", &of_index(77)).unwrap(), 77);
-        for bad in ["77", "i.", "i.-1", "i.99999999999999999999", "x"] {
+        for bad in ["77", "i.", "i.-1", "i.99999999999999999999", "i.+7", "i.07", "x"] {
             assert!(index("cursor", bad).is_err(), "{bad}");
         }
         assert_eq!(page_size(0).unwrap(), 100);

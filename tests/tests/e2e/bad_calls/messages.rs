@@ -75,6 +75,11 @@ pub const KINDS: &[Kind] = &[
         call: |s| s.sync_body(&[0x0a, 2, 0xc3, 0x28]),
     },
     Kind {
+        what: "a batch of a million times nothing",
+        answer: "InvalidArgument BAD_REQUEST",
+        call: |s| s.batch_body(&[0x0a, 0].repeat(1 << 20)),
+    },
+    Kind {
         what: "a message over 4 MiB",
         answer: "ResourceExhausted MESSAGE_TOO_LARGE",
         call: |s| s.sync_body(&vec![0; limits::MESSAGE_LEN + 1]),
@@ -269,6 +274,11 @@ impl Scene {
         let submissions = vec![v1::Submission::default(); count];
         let request = v1::DeliverBatchRequest { submissions, validate_only: false };
         self.as_sender("DeliveryService/DeliverBatch", &request)
+    }
+
+    fn batch_body(&self, message: &[u8]) -> Answer {
+        let token = token_of(self.sender());
+        self.call(Call::with_body("DeliveryService/DeliverBatch", grpc(message)).token(&token))
     }
 
     fn upload(&self, ct_len: u64) -> Answer {
