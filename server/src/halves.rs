@@ -36,6 +36,11 @@ impl<K: Eq + Hash, V: Clone> Halves<K, V> {
         self.young.remove(key);
         self.old.remove(key);
     }
+
+    pub(crate) fn clear(&mut self) {
+        self.young.clear();
+        self.old.clear();
+    }
 }
 
 #[cfg(test)]
@@ -53,5 +58,7 @@ mod tests {
         assert_eq!(halves.get(&5), None);
         halves.remove(&0);
         assert_eq!(halves.get(&0), None);
+        halves.clear();
+        assert_eq!(halves.get(&99), None);
     }
 }

@@ -1,7 +1,7 @@
 //! The keys that calls were signed with lately, so that not every call asks the database. How a key is looked up is the
 //! use cases' business, which keys a change touches the committer's.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use postfach_domain::id::{KeyId, Party};
@@ -52,18 +52,25 @@ impl KeyEntry {
 }
 
 /// Keys looked up lately. The committer strikes out the keys of a party in the same breath in which it commits a change
-/// to them, before anybody is answered, so that a look into the book is as good as one into the database. That holds
-/// because one committer writes the database; with several nodes the book must be emptied by their notices.
+/// to them, before anybody is answered, so that a look into the book is as good as one into the database. That holds where
+/// one committer writes the database. What other nodes change their notices strike out, a moment after they have answered:
+/// there the book is good enough for who has just been let in and for who only waits, not for letting anybody in.
 #[derive(Debug)]
 pub struct KeyBook {
     entries: Mutex<Halves<(Party, KeyId), KeyEntry>>,
     /// Counts changes, so that a look-up that began before one is not remembered after it.
     changes: AtomicU64,
+    /// Notices of other nodes do not come in: nothing is known for longer than it takes to say it.
+    deaf: AtomicBool,
 }
 
 impl Default for KeyBook {
     fn default() -> Self {
-        Self { entries: Mutex::new(Halves::new(KEYS)), changes: AtomicU64::new(0) }
+        Self {
+            entries: Mutex::new(Halves::new(KEYS)),
+            changes: AtomicU64::new(0),
+            deaf: AtomicBool::new(false),
+        }
     }
 }
 
@@ -91,10 +98,18 @@ impl KeyBook {
         }
     }
 
+    /// Forgets everything, since it is not known what changed; remembers again once notices come in.
+    pub(crate) fn forget(&self, deaf: bool) {
+        let mut entries = self.lock();
+        self.deaf.store(deaf, Ordering::SeqCst);
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        entries.clear();
+    }
+
     /// Remembers what a look-up found, unless keys changed since it began.
     pub(crate) fn remember(&self, key: (Party, KeyId), entry: KeyEntry, seen: u64) {
         let mut entries = self.lock();
-        if self.changes.load(Ordering::SeqCst) == seen {
+        if !self.deaf.load(Ordering::SeqCst) && self.changes.load(Ordering::SeqCst) == seen {
             entries.insert(key, entry);
         }
     }

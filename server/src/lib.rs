@@ -9,6 +9,7 @@ pub mod evidence;
 mod halves;
 pub mod key_book;
 pub mod logs;
+mod news;
 pub mod places;
 pub mod storage;
 #[cfg(test)]

@@ -97,6 +97,13 @@ pub struct World {
     pub database: Option<postfach_testdb::Database>,
 }
 
+/// Another process over the same database, as far as that can be had in one.
+pub struct Node {
+    pub app: Arc<App>,
+    pub store: Arc<FaultyStore>,
+    _folder: tempfile::TempDir,
+}
+
 /// With this in the environment worlds live in PostgreSQL; `./test` runs the suites both ways.
 const ENGINE: &str = "POSTFACH_TEST_DATABASE";
 
@@ -110,10 +117,18 @@ async fn engine(folder: &Path) -> Result<Arc<dyn Store>, StoreError> {
     Ok(Arc::new(PostgresStore::open(&url, 2).await?))
 }
 
-/// A database of its own for a world, where the environment asks for it.
-fn database(folder: &Path) -> Option<postfach_testdb::Database> {
-    let wanted = std::env::var(ENGINE).ok()?;
-    assert_eq!(wanted, "postgres", "{ENGINE} names another engine");
+/// True where the environment asks for worlds in PostgreSQL.
+fn wants_postgres() -> bool {
+    let wanted = std::env::var(ENGINE).ok();
+    assert!(wanted.iter().all(|name| name == "postgres"), "{ENGINE} names another engine");
+    wanted.is_some()
+}
+
+/// A database of its own for a world.
+fn database(folder: &Path, wanted: bool) -> Option<postfach_testdb::Database> {
+    if !wanted {
+        return None;
+    }
     let database = postfach_testdb::Database::new();
     let storage = Storage { database: Some(database.url().parse().unwrap()), ..Storage::default() };
     let config = Config::new(ORIGIN.parse().unwrap(), "127.0.0.1:0".parse().unwrap(), storage);
@@ -125,15 +140,17 @@ pub async fn open(
     folder: &Path,
     clock: &Arc<ManualClock>,
 ) -> Result<(Arc<App>, Arc<FaultyStore>), OpenError> {
-    open_on(folder, clock, Arc::new(LocalBlobs::open(&folder.join("blobs")).unwrap())).await
+    let blobs = LocalBlobs::open(&folder.join("blobs")).unwrap();
+    open_on(folder, clock, Arc::new(blobs), FaultyStore::new).await
 }
 
 async fn open_on(
     folder: &Path,
     clock: &Arc<ManualClock>,
     blobs: Arc<dyn BlobStore>,
+    wrap: fn(Arc<dyn Store>) -> FaultyStore,
 ) -> Result<(Arc<App>, Arc<FaultyStore>), OpenError> {
-    let store = Arc::new(FaultyStore::new(engine(folder).await?));
+    let store = Arc::new(wrap(engine(folder).await?));
     let deployment = Deployment {
         origin: ORIGIN.parse().unwrap(),
         registrar: registrar().public(),
@@ -149,22 +166,50 @@ async fn open_on(
 
 impl World {
     pub async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let blobs = LocalBlobs::open(&folder.path().join("blobs")).unwrap();
-        Self::on(folder, Arc::new(blobs)).await
+        Self::over(wants_postgres(), FaultyStore::new).await
+    }
+
+    /// One whose node believes to be the only one, on whichever engine.
+    pub async fn alone() -> Self {
+        Self::over(wants_postgres(), FaultyStore::alone).await
+    }
+
+    /// One in PostgreSQL, whatever the environment asks for.
+    pub async fn on_postgres() -> Self {
+        Self::over(true, FaultyStore::new).await
     }
 
     /// With its attachments there.
     pub async fn with_blobs(blobs: Arc<dyn BlobStore>) -> Self {
-        Self::on(tempfile::tempdir().unwrap(), blobs).await
+        Self::on(tempfile::tempdir().unwrap(), blobs, wants_postgres(), FaultyStore::new).await
     }
 
-    async fn on(folder: tempfile::TempDir, blobs: Arc<dyn BlobStore>) -> Self {
+    async fn over(postgres: bool, wrap: fn(Arc<dyn Store>) -> FaultyStore) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = LocalBlobs::open(&folder.path().join("blobs")).unwrap();
+        Self::on(folder, Arc::new(blobs), postgres, wrap).await
+    }
+
+    async fn on(
+        folder: tempfile::TempDir,
+        blobs: Arc<dyn BlobStore>,
+        postgres: bool,
+        wrap: fn(Arc<dyn Store>) -> FaultyStore,
+    ) -> Self {
         let clock = Arc::new(ManualClock::at(START));
         fs::write(folder.path().join("service-card.toml"), card()).unwrap();
-        let database = database(folder.path());
-        let (app, store) = open_on(folder.path(), &clock, blobs).await.unwrap();
+        let database = database(folder.path(), postgres);
+        let (app, store) = open_on(folder.path(), &clock, blobs, wrap).await.unwrap();
         Self { folder, app, clock, store, rng: std::sync::Mutex::new(StdRng::seed_from_u64(2)), database }
+    }
+
+    /// Another node of this deployment, in a folder of its own.
+    pub async fn another_node(&self) -> Node {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = |folder: &Path| Folder::at(folder).config();
+        fs::copy(settings(self.folder.path()), settings(folder.path())).unwrap();
+        let (app, store) = open(folder.path(), &self.clock).await.unwrap();
+        Node { app, store, _folder: folder }
     }
 
     /// Stops and starts again on the same folder.
@@ -474,9 +519,14 @@ pub fn message_ref(submission: &Submission) -> MessageRef {
     }
 }
 
+/// The newest signed checkpoint of a log that this node knows.
+pub fn note(world: &World, log: LogName) -> Vec<u8> {
+    world.app.logs().snapshot().heads.of(log).checkpoint.clone()
+}
+
 /// Leaves that a log has now.
 pub fn size(world: &World, log: LogName) -> u64 {
-    world.checkpoint(log, &world.app.checkpoint(log)).size
+    world.checkpoint(log, &note(world, log)).size
 }
 
 /// The store inside, for questions that the use cases do not ask.

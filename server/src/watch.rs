@@ -65,7 +65,28 @@ impl Hub {
         let Some(topics) = topics.as_ref().filter(|topics| !topics.is_empty()) else { return };
         for (topic, end) in news {
             if let Some(sender) = topics.get(&topic) {
-                sender.send_modify(|known| *known = end.max(*known));
+                raise(sender, end);
+            }
+        }
+    }
+
+    /// Tells of keys that may have ended.
+    pub fn tell_keys(&self, keys: impl IntoIterator<Item = (Party, KeyId)>) {
+        let topics = self.lock();
+        let Some(topics) = topics.as_ref().filter(|topics| !topics.is_empty()) else { return };
+        for (party, key) in keys {
+            if let Some(sender) = topics.get(&Topic::Key(party, key)) {
+                sender.send_modify(|told| *told += 1);
+            }
+        }
+    }
+
+    /// Tells everybody to look whether his key has ended, where it is not known which did.
+    pub fn tell_all_keys(&self) {
+        let topics = self.lock();
+        for (topic, sender) in topics.iter().flatten() {
+            if matches!(topic, Topic::Key(..)) {
+                sender.send_modify(|told| *told += 1);
             }
         }
     }
@@ -75,7 +96,7 @@ impl Hub {
         let topics = self.lock();
         for (topic, sender) in topics.iter().flatten() {
             if !matches!(topic, Topic::Key(..)) {
-                sender.send_modify(|known| *known = end.max(*known));
+                raise(sender, end);
             }
         }
     }
@@ -90,6 +111,15 @@ impl Hub {
     pub(crate) fn topics(&self) -> usize {
         self.lock().as_ref().map_or(0, HashMap::len)
     }
+}
+
+/// Wakes nobody who knows of it: what this node committed its own notice tells again.
+fn raise(sender: &watch::Sender<u64>, end: u64) {
+    sender.send_if_modified(|known| {
+        let newer = end > *known;
+        *known = end.max(*known);
+        newer
+    });
 }
 
 /// Hears of one topic.
@@ -143,6 +173,9 @@ mod tests {
         hub.tell([(Topic::Received(1), 6)]);
         assert_eq!(anna.next().await, Ok(6));
         assert!(is_silent(&mut anna).await && is_silent(&mut bert).await && is_silent(&mut sender).await);
+        // What is known already wakes nobody.
+        hub.tell([(Topic::Received(1), 6)]);
+        assert!(is_silent(&mut anna).await);
         hub.tell_all(9);
         assert_eq!((anna.next().await, bert.next().await, sender.next().await), (Ok(9), Ok(9), Ok(9)));
     }

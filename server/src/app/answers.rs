@@ -124,7 +124,7 @@ impl App {
     pub(super) async fn state_with(&self, rows: &[EventRow]) -> Result<Arc<Snapshot>, StoreError> {
         match rows.last() {
             Some(newest) => self.view.state_with(LogName::Evidence, newest.index).await,
-            None => Ok(self.view.snapshot()),
+            None => self.view.newest().await,
         }
     }
 

@@ -39,7 +39,7 @@ impl App {
         let more = found.len() as u64 > limit;
         found.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         let next = found.last().filter(|_| more).map(|last| format!("a.{}", last.id));
-        let snapshot = self.view.snapshot();
+        let snapshot = self.view.newest().await?;
         let keys = self.authority_keys(found.iter().map(|authority| authority.no), &snapshot).await?;
         let newest = |no: u64| {
             let mut own = keys.iter().filter(|(authority_no, _)| *authority_no == no);

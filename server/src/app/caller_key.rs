@@ -12,8 +12,24 @@ use crate::storage::{Ask, StoreError};
 
 impl App {
     /// For the token layer, on every call: the key if it is active for this issuer now (SPEC 6), whatever its role.
-    /// `None` for unknown issuers, unknown and revoked keys alike. Keys of a closed mailbox stay usable.
+    /// `None` for unknown issuers, unknown and revoked keys alike. Keys of a closed mailbox stay usable. Where other nodes
+    /// can end keys, the database is asked.
     pub async fn caller_key(&self, party: &Party, key_id: &KeyId) -> Result<Option<CallerKey>, AppError> {
+        let entry = if self.store.is_shared() {
+            self.find_key(party, key_id).await?
+        } else {
+            self.key_entry(party, key_id).await?
+        };
+        Ok(entry.filter(|entry| entry.active(self.now())).map(|entry| entry.key))
+    }
+
+    /// The same for who was let in a moment ago, or waits and gets nothing: what was found then, unless it is known to have
+    /// ended.
+    pub(super) async fn known_key(
+        &self,
+        party: &Party,
+        key_id: &KeyId,
+    ) -> Result<Option<CallerKey>, AppError> {
         let entry = self.key_entry(party, key_id).await?;
         Ok(entry.filter(|entry| entry.active(self.now())).map(|entry| entry.key))
     }
@@ -26,24 +42,28 @@ impl App {
 
     /// Refuses the recovery key where it does not count (SPEC 6).
     pub(super) async fn require_member(&self, caller: &Caller) -> Result<(), AppError> {
-        match self.caller_key(&caller.party, &caller.key_id).await? {
+        match self.known_key(&caller.party, &caller.key_id).await? {
             Some(CallerKey { role: KeyRole::Device | KeyRole::Authority, .. }) => Ok(()),
             Some(CallerKey { role: KeyRole::Recovery, .. }) | None => Err(AppError::NotAllowed),
         }
     }
 
     async fn key_entry(&self, party: &Party, key_id: &KeyId) -> Result<Option<KeyEntry>, StoreError> {
-        let key = (party.clone(), *key_id);
-        if let Some(entry) = self.keys.find(&key) {
-            return Ok(Some(entry));
+        match self.keys.find(&(party.clone(), *key_id)) {
+            Some(entry) => Ok(Some(entry)),
+            None => self.find_key(party, key_id).await,
         }
+    }
+
+    /// Asks the database, and remembers.
+    async fn find_key(&self, party: &Party, key_id: &KeyId) -> Result<Option<KeyEntry>, StoreError> {
         let seen = self.keys.changes();
         let found = match party {
             Party::Mailbox(address) => self.member_entry(*address, *key_id).await?,
             Party::Authority(id) => self.authority_entry(id, *key_id).await?,
         };
         if let Some(entry) = found {
-            self.keys.remember(key, entry, seen);
+            self.keys.remember((party.clone(), *key_id), entry, seen);
         }
         Ok(found)
     }

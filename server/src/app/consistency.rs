@@ -8,13 +8,13 @@ const SIZES: usize = 100;
 
 impl App {
     /// The newest signed checkpoint of a log.
-    pub fn checkpoint(&self, log: LogName) -> Vec<u8> {
-        self.view.snapshot().heads.of(log).checkpoint.clone()
+    pub async fn newest_checkpoint(&self, log: LogName) -> Result<Vec<u8>, AppError> {
+        Ok(self.view.newest().await?.heads.of(log).checkpoint.clone())
     }
 
     /// Links ascending sizes (1 to 100 of them) to each other and to the newest checkpoint.
     pub async fn consistency(&self, log: LogName, sizes: &[u64]) -> Result<Consistency, AppError> {
-        let snapshot = self.view.snapshot();
+        let snapshot = self.view.newest().await?;
         let newest = snapshot.size(log);
         if sizes.is_empty() || sizes.len() > SIZES {
             return Err(AppError::invalid("sizes", "1 to 100 are needed"));

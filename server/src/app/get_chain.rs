@@ -30,7 +30,7 @@ impl App {
 
     /// A whole chain with proof and head statement.
     pub(super) async fn chain_answer(&self, mailbox: &Mailbox) -> Result<ChainAnswer, AppError> {
-        let mut snapshot = self.view.snapshot();
+        let mut snapshot = self.view.newest().await?;
         let mut links = mailboxes::chain(&mut Ask(&*self.store), mailbox.no).await?;
         let newest = links.last().ok_or(AppError::Internal)?.key_index;
         if newest >= snapshot.size(LogName::Keys) {

@@ -69,7 +69,7 @@ impl App {
         let mut query = Ask(&*self.store);
         let outers = messages::outers(&mut query, messages.iter().map(|m| m.no)).await?;
         let outers: HashMap<u64, Vec<u8>> = outers.into_iter().collect();
-        let size = self.view.snapshot().size(LogName::Evidence);
+        let size = self.view.newest().await?.size(LogName::Evidence);
         let indexes: BTreeSet<u64> =
             messages.iter().flat_map(|m| m.events.iter().map(|(_, index)| *index)).collect();
         let found = events::by_index(&mut query, indexes.into_iter().filter(|index| *index < size)).await?;

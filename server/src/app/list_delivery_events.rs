@@ -18,7 +18,7 @@ impl App {
         self.require_member(caller).await?;
         let (from, limit) = (cursor::index("cursor", cursor)?, cursor::page_size(page_size)?);
         let sender_no = self.party_no(&caller.party).await?.ok_or(AppError::NotFound)?;
-        let snapshot = self.view.snapshot();
+        let snapshot = self.view.newest().await?;
         let size = snapshot.size(LogName::Evidence);
         let mut rows = events::of_sender(&mut Ask(&*self.store), sender_no, from, size, limit + 1).await?;
         let has_more = rows.len() as u64 > limit;

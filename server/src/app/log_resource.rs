@@ -14,7 +14,7 @@ impl App {
     /// What a GET below `/log/keys/` or `/log/evidence/` answers (C2SP tlog-tiles); `None` is 404. Full tiles and
     /// bundles never change; checkpoints and partial ones do.
     pub async fn log_resource(&self, log: LogName, resource: &Resource) -> Result<Option<Vec<u8>>, AppError> {
-        let snapshot = self.view.snapshot();
+        let snapshot = self.view.newest().await?;
         match resource {
             Resource::Checkpoint => Ok(Some(snapshot.heads.of(log).checkpoint.clone())),
             Resource::Tile(coord) => {

@@ -18,6 +18,7 @@ use crate::commit::{Committer, Parts};
 use crate::evidence::LogName;
 use crate::key_book::KeyBook;
 use crate::logs::{KeptCheckpoints, KeptError, LogView, Snapshot};
+use crate::news::Follower;
 use crate::storage::sql::logs::{self, Head, Heads};
 use crate::storage::{Ask, Store, StoreError};
 use crate::watch::Hub;
@@ -31,7 +32,15 @@ pub enum OpenError {
     /// The database does not fit the checkpoints kept beside it.
     #[error(transparent)]
     Kept(#[from] KeptError),
-    /// The database's own checkpoint was not signed by this deployment's key, or is not of its head.
+    /// The database's own checkpoint was signed by another deployment's key.
+    #[error(
+        "the database belongs to another deployment: its checkpoint of {log:?} is not signed by this node's key"
+    )]
+    OtherDeployment {
+        /// Which log.
+        log: LogName,
+    },
+    /// The database's own checkpoint is not of its head.
     #[error("the database's checkpoint of {log:?} is not this deployment's: {problem}")]
     Foreign {
         /// Which log.
@@ -87,6 +96,11 @@ impl App {
         };
         let mut workers = vec![kept.clone().follow(view.subscribe())];
         workers.extend(housekeeping.spawn());
+        if store.is_shared() {
+            keys.forget(true);
+            let (store, view, hub, keys) = (store.clone(), view.clone(), hub.clone(), keys.clone());
+            workers.push(tokio::spawn(Follower { store, view, hub, keys }.run()));
+        }
         Ok(Self {
             origin,
             registrar,
@@ -163,7 +177,9 @@ async fn check(
     let keys = LogKeys::new(signer.verifier().clone(), Vec::new()).ok_or_else(|| foreign(&"log key"))?;
     let snapshot = view.snapshot();
     let head = snapshot.heads.of(log);
-    let verified = keys.verify(&head.checkpoint, &WitnessPolicy::none()).map_err(|error| foreign(&error))?;
+    // What names another log or another key: the keys of the nodes of a deployment are the same.
+    let verified = keys.verify(&head.checkpoint, &WitnessPolicy::none());
+    let verified = verified.map_err(|_| OpenError::OtherDeployment { log })?;
     let stated = verified.signed.checkpoint;
     if (stated.size, stated.root) != (head.size, head.root) {
         return Err(foreign(&"it states another size or root than the head"));

@@ -60,7 +60,7 @@ impl App {
         let mailbox = self.mailbox(&address).await?.ok_or(AppError::Internal)?;
         let mut query = Ask(&*self.store);
         let code = sql::codes(&mut query, [&code_hash]).await?.into_iter().next();
-        let snapshot = self.view.snapshot();
+        let snapshot = self.view.newest().await?;
         let size = snapshot.size(LogName::Evidence);
         // A consent given with the registration is the first event of the mailbox, if it has any.
         let first = events::of_recipient(&mut query, mailbox.no, 0, size, 1).await?;

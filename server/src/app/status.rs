@@ -11,7 +11,7 @@ impl App {
         let mut query = Ask(&*self.store);
         let mailbox_count = mailboxes::count(&mut query).await?;
         let message_count = messages::count(&mut query).await?;
-        let snapshot = self.view.snapshot();
+        let snapshot = self.view.newest().await?;
         Ok(Status {
             keys_size: snapshot.size(LogName::Keys),
             evidence_size: snapshot.size(LogName::Evidence),

@@ -29,7 +29,7 @@ impl App {
         let address = own_address(caller)?;
         let (from, limit) = (cursor::index("cursor", cursor)?, cursor::page_size(page_size)?);
         // The state first: what is read after it is at least as new, and what is newer is left out.
-        let snapshot = self.view.snapshot();
+        let snapshot = self.view.newest().await?;
         let mailbox = self.mailbox(&address).await?.ok_or(AppError::NotFound)?;
         let size = snapshot.size(LogName::Evidence);
         // One instant for events and covers: an erasure in between would look as if the service hid something.

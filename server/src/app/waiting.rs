@@ -9,6 +9,7 @@ use postfach_domain::time::Timestamp;
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::{App, AppError, Caller};
+use crate::key_book::CallerKey;
 use crate::watch::{Deaf, Listener, Topic};
 
 /// Why a stream of news ends.
@@ -93,22 +94,33 @@ impl Waiting {
                 end = self.events.next() => Some(Woken::News(end.map_err(AppError::from)?)),
                 _ = self.beat.tick() => Some(Woken::Beat),
             };
-            self.may_go_on().await?;
+            if matches!(woken, Some(Woken::Beat)) {
+                self.may_wait().await?;
+            } else {
+                self.may_go_on().await?;
+            }
             if let Some(woken) = woken {
                 return Ok(woken);
             }
         }
     }
 
-    /// The token lives and its key is active. The keys of those who call stand in the key book.
+    /// The token lives and its key is active: asked before anything is given out.
     pub(super) async fn may_go_on(&self) -> Result<(), WatchEnd> {
+        let Caller { party, key_id } = &self.watcher.caller;
+        self.still(self.app.caller_key(party, key_id).await?)
+    }
+
+    /// The same as far as it is known, which costs nothing: the keys of those who wait stand in the key book.
+    async fn may_wait(&self) -> Result<(), WatchEnd> {
+        let Caller { party, key_id } = &self.watcher.caller;
+        self.still(self.app.known_key(party, key_id).await?)
+    }
+
+    fn still(&self, key: Option<CallerKey>) -> Result<(), WatchEnd> {
         if self.app.now() >= self.watcher.until {
             return Err(WatchEnd::TokenExpired);
         }
-        let Caller { party, key_id } = &self.watcher.caller;
-        match self.app.caller_key(party, key_id).await? {
-            Some(_) => Ok(()),
-            None => Err(WatchEnd::KeyNotActive),
-        }
+        key.map(drop).ok_or(WatchEnd::KeyNotActive)
     }
 }

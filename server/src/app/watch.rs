@@ -38,7 +38,7 @@ impl App {
         let (address, from) = (own_address(&watcher.caller)?, cursor::index("cursor", cursor)?);
         let mailbox = self.mailbox(&address).await?.ok_or(AppError::NotFound)?;
         let waiting = Waiting::begin(self, watcher, Topic::Received(mailbox.no))?;
-        let size = self.logs().snapshot().size(LogName::Evidence);
+        let size = self.logs().newest().await?.size(LogName::Evidence);
         let there = events::of_recipient(&mut Ask(&*self.store), mailbox.no, from, size, 1).await?;
         Ok(MailboxWatch { waiting, told: from.max(size), pending: !there.is_empty() })
     }

@@ -16,6 +16,7 @@ use super::{Applied, CLOCK_TOLERANCE_MS, Needs, Operation, Outcome, Parts, Rejec
 use crate::clock::Clock;
 use crate::evidence::{Checkpoints, LogName, LoggedEvent};
 use crate::logs::Snapshot;
+use crate::news::{Concerned, Notice};
 use crate::storage::sql::logs::{self, Head, Heads};
 use crate::storage::{Query, Store, StoreError, Tx};
 use crate::watch::Topic;
@@ -38,18 +39,18 @@ impl Engine {
     pub(super) async fn batch(&mut self, operations: &[&dyn Operation]) -> Result<Answers, StoreError> {
         let mut tx = self.parts.store.begin().await?;
         match self.inside(&mut *tx, operations).await {
-            Ok(Done { answers, next, begin, news, struck, write: true }) => {
+            Ok(Done { answers, next, begin, concerned, write: true }) => {
                 let committed = tx.commit().await;
                 // Also after an error: it may be stored.
-                self.parts.keys.strike(struck.iter().cloned());
-                self.parts.hub.tell(struck.into_iter().map(|(party, key)| (Topic::Key(party, key), 1)));
+                self.parts.keys.strike(concerned.struck.iter().cloned());
+                self.parts.hub.tell_keys(concerned.struck.iter().cloned());
                 committed?;
-                self.settle(next, begin, news);
+                self.settle(next, begin, concerned);
                 Ok(answers)
             }
-            Ok(Done { answers, next, begin, news, write: false, .. }) => {
+            Ok(Done { answers, next, begin, concerned, write: false }) => {
                 tx.rollback().await?;
-                self.settle(next, begin, news);
+                self.settle(next, begin, concerned);
                 Ok(answers)
             }
             Err(error) => {
@@ -64,7 +65,12 @@ impl Engine {
         let heads = logs::lock_heads(tx).await?;
         let mut next = match self.known.take() {
             Some(known) if known.heads == heads => known,
-            _ => Snapshot::load(tx, heads).await?,
+            // Another node wrote, or a commit whose outcome was unknown is there.
+            _ => {
+                let next = Snapshot::load(tx, heads).await?;
+                self.parts.view.require_extension(&self.parts.view.snapshot(), &next).await?;
+                next
+            }
         };
         let (now, last) = (self.parts.clock.follow(tx.now()), last_time(&next.heads));
         if !clock_fits(&next.heads, now) {
@@ -84,25 +90,30 @@ impl Engine {
         }
         grow(&mut next, &set, &self.parts.keys_signer, &self.parts.evidence_signer).map_err(damaged)?;
         let answers = answer(&applied, &set, &next)?;
-        let news = news(&set);
+        let concerned = concerned(&set);
         changes::write(tx, &mut set).await?;
         write_logs(tx, &next, set.changes.probe).await?;
-        Ok(Done { answers, next, begin: sizes.1, news, struck: struck(&set), write: true })
+        let grown = (next.keys.size(), next.evidence.size()) != sizes;
+        if grown && self.parts.store.is_shared() {
+            tx.announce(Notice::of(&next, concerned.clone()).encode()).await?;
+        }
+        Ok(Done { answers, next, begin: sizes.1, concerned, write: true })
     }
 
     /// After the commit: readers see it, listeners hear of it, and the next batch starts from it. `begin` is where its news
-    /// begin: what stands before that and was not published yet, an earlier batch stored although its commit seemed to fail.
-    fn settle(&mut self, mut next: Snapshot, begin: u64, news: Vec<(Topic, u64)>) {
+    /// begin: what stands before that and was not published yet, an earlier batch stored although its commit seemed to fail,
+    /// or, where there can be other nodes, one of theirs: of both tells a notice.
+    fn settle(&mut self, mut next: Snapshot, begin: u64, concerned: Concerned) {
         next.keys.settle();
         next.evidence.settle();
-        let published = self.parts.view.snapshot();
-        if published.heads != next.heads {
-            self.parts.view.publish(next.clone());
-        }
-        if published.evidence.size() < begin {
-            self.parts.hub.tell_all(next.evidence.size());
+        let (end, unheard) = (next.evidence.size(), self.parts.view.snapshot().evidence.size() < begin);
+        self.parts.view.publish(next.clone());
+        if unheard && !self.parts.store.is_shared() {
+            self.parts.hub.tell_all(end);
         } else {
-            self.parts.hub.tell(news);
+            let Concerned { received, sent, .. } = concerned;
+            self.parts.hub.tell(received.into_iter().map(|no| (Topic::Received(no), end)));
+            self.parts.hub.tell(sent.into_iter().map(|no| (Topic::Sent(no), end)));
         }
         self.known = Some(next);
     }
@@ -114,10 +125,8 @@ struct Done {
     next: Snapshot,
     /// Size of the evidence log before it.
     begin: u64,
-    /// Whom the new events concern.
-    news: Vec<(Topic, u64)>,
-    /// Keys that stopped being active.
-    struck: Vec<(Party, KeyId)>,
+    /// Whom the new events concern, and which keys ended.
+    concerned: Concerned,
     /// False where nothing is to be committed.
     write: bool,
 }
@@ -126,19 +135,18 @@ impl Done {
     /// Nothing is written.
     fn nothing(answers: Answers, next: Snapshot) -> Self {
         let begin = next.evidence.size();
-        Self { answers, next, begin, news: Vec::new(), struck: Vec::new(), write: false }
+        Self { answers, next, begin, concerned: Concerned::default(), write: false }
     }
 }
 
-/// Whom the events of this batch concern.
-fn news(set: &WorkingSet) -> Vec<(Topic, u64)> {
-    let mut news = Vec::with_capacity(2 * set.changes.events.len());
-    for row in &set.changes.events {
-        let end = row.index + 1;
-        news.extend(row.recipient_no.map(|no| (Topic::Received(no), end)));
-        news.extend(row.sender_no.map(|no| (Topic::Sent(no), end)));
+/// Whom this batch concerns.
+fn concerned(set: &WorkingSet) -> Concerned {
+    let events = &set.changes.events;
+    Concerned {
+        received: events.iter().filter_map(|row| row.recipient_no).collect(),
+        sent: events.iter().filter_map(|row| row.sender_no).collect(),
+        struck: struck(set),
     }
-    news
 }
 
 /// Keys that this batch ended.

@@ -148,6 +148,12 @@ fn failure(error: &OpenError) -> Failure {
             format!("{error}."),
             "Restore the newest database. Serving this one would contradict what was signed.",
         ),
+        OpenError::OtherDeployment { .. } => Failure::new(
+            Exit::Conflict,
+            "OTHER_DEPLOYMENT",
+            format!("{error}."),
+            "Name this deployment's own database in postfachd.toml, or make this node anew with `postfachd node join`.",
+        ),
         OpenError::Store(_) => Failure::new(
             Exit::Other,
             "DATABASE",

@@ -32,7 +32,8 @@ impl EvidenceService for Evidence {
         request: Request<v1::GetCheckpointRequest>,
     ) -> Result<Response<v1::GetCheckpointResponse>, Status> {
         let log = log(request.into_inner().log).map_err(from_field)?;
-        Ok(Response::new(v1::GetCheckpointResponse { checkpoint: self.0.checkpoint(log) }))
+        let checkpoint = self.0.newest_checkpoint(log).await.map_err(from_app)?;
+        Ok(Response::new(v1::GetCheckpointResponse { checkpoint }))
     }
 
     async fn get_consistency_proof(

@@ -1,5 +1,6 @@
 //! The two logs as readers see them: the newest committed state in memory, and proofs under it. The committer moves
-//! it forward after each commit; nothing here writes to the database.
+//! it forward after each commit of this node; what other nodes committed is read when it is needed. Nothing here writes to
+//! the database.
 
 mod kept;
 
@@ -56,6 +57,11 @@ impl Snapshot {
         self.heads.of(log).size
     }
 
+    /// True where the logs go at least this far.
+    pub(crate) fn reaches(&self, keys: u64, evidence: u64) -> bool {
+        self.heads.keys.size >= keys && self.heads.evidence.size >= evidence
+    }
+
     /// Both signed checkpoints.
     pub fn checkpoints(&self) -> Checkpoints {
         Checkpoints {
@@ -81,6 +87,11 @@ async fn load_edge(query: &mut dyn Query, log: LogName, head: &Head) -> Result<T
     }
 }
 
+/// The database forgot what it had committed, or has other leaves: an old copy, or a standby that took over too early.
+fn set_back() -> StoreError {
+    StoreError::Corrupt("the database does not extend what this node has signed or shown".into())
+}
+
 fn damaged(log: LogName, error: TreeError) -> StoreError {
     StoreError::Corrupt(format!("{log:?}: {error}"))
 }
@@ -92,24 +103,77 @@ pub struct LogView {
     current: watch::Sender<Arc<Snapshot>>,
     /// Full tiles with their inner nodes, which never change; 16 KiB each.
     full_tiles: Mutex<Halves<(LogName, u8, u64), Arc<TileNodes>>>,
+    /// One reads what other nodes did, the others wait for him.
+    reading: tokio::sync::Mutex<()>,
 }
 
 impl LogView {
     /// Starts with a state that was read from the store.
     pub fn new(store: Arc<dyn Store>, first: Snapshot) -> Self {
         let full_tiles = Mutex::new(Halves::new(TILES));
-        Self { store, current: watch::Sender::new(Arc::new(first)), full_tiles }
+        let current = watch::Sender::new(Arc::new(first));
+        Self { store, current, full_tiles, reading: tokio::sync::Mutex::default() }
     }
 
-    /// The newest state. Everything in it is durable.
+    /// The newest state of all nodes: what anybody was told before this was asked is in it, so that a client may change
+    /// nodes between two calls. A question to the database where there can be other nodes, none where there cannot.
+    pub async fn newest(&self) -> Result<Arc<Snapshot>, StoreError> {
+        let known = self.snapshot();
+        if !self.store.is_shared() {
+            return Ok(known);
+        }
+        let (keys, evidence) = logs::sizes(&mut Ask(&*self.store)).await?;
+        let (known_keys, known_evidence) = (known.size(LogName::Keys), known.size(LogName::Evidence));
+        if keys < known_keys || evidence < known_evidence {
+            return Err(set_back());
+        }
+        if (keys, evidence) == (known_keys, known_evidence) {
+            return Ok(known);
+        }
+        self.read_until(keys, evidence).await
+    }
+
+    /// A state that goes at least this far, which the database does.
+    async fn read_until(&self, keys: u64, evidence: u64) -> Result<Arc<Snapshot>, StoreError> {
+        let _alone = self.reading.lock().await;
+        let known = self.snapshot();
+        if known.reaches(keys, evidence) {
+            return Ok(known);
+        }
+        let mut look = self.store.snapshot().await?;
+        let heads = logs::read_heads(&mut *look).await?;
+        let heads = heads.ok_or_else(|| StoreError::Corrupt("no log heads".into()))?;
+        let next = Snapshot::load(&mut *look, heads).await?;
+        drop(look);
+        self.require_extension(&known, &next).await?;
+        self.publish(next);
+        Ok(self.snapshot())
+    }
+
+    /// Refuses a state that does not go on from one that was published: clients hold that, signed.
+    pub(crate) async fn require_extension(
+        &self,
+        known: &Snapshot,
+        next: &Snapshot,
+    ) -> Result<(), StoreError> {
+        for log in [LogName::Keys, LogName::Evidence] {
+            let head = known.heads.of(log);
+            if head.size > next.size(log) || self.root_at(next, log, head.size).await? != head.root {
+                return Err(set_back());
+            }
+        }
+        Ok(())
+    }
+
+    /// The newest state that is known here. Everything in it is durable.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.current.borrow().clone()
     }
 
     /// The newest state that has this leaf. What a reader finds in the store was committed, but for a moment it is not
-    /// published yet; an answer that must not be without it waits here.
+    /// published yet; an answer that must not be without it waits here. Where there can be other nodes the state is read.
     pub async fn state_with(&self, log: LogName, index: u64) -> Result<Arc<Snapshot>, StoreError> {
-        let newest = self.snapshot();
+        let newest = self.newest().await?;
         if index < newest.size(log) {
             return Ok(newest);
         }
@@ -135,9 +199,16 @@ impl LogView {
         self.current.subscribe()
     }
 
-    /// Moves forward, after a commit that is known good.
+    /// Moves forward, never back, to what is known to be committed.
     pub(crate) fn publish(&self, next: Snapshot) {
-        self.current.send_replace(Arc::new(next));
+        self.current.send_if_modified(|current| {
+            let newer = next.reaches(current.size(LogName::Keys), current.size(LogName::Evidence));
+            let newer = newer && next.heads != current.heads;
+            if newer {
+                *current = Arc::new(next);
+            }
+            newer
+        });
     }
 
     /// Audit paths of leaves, all under the same state.

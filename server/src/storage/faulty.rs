@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use postfach_domain::time::Timestamp;
 use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 
-use super::{Marks, Query, Row, Sql, Store, StoreError, Tx, Value, Work};
+use super::{Marks, Notices, Query, Row, Sql, Store, StoreError, Tx, Value, Work};
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +81,8 @@ pub struct FaultyStore {
     gate: Arc<RwLock<()>>,
     /// Reads outside writing transactions.
     asked: AtomicU64,
+    /// Other nodes are not to be known of.
+    alone: bool,
 }
 
 /// While it lives, commits are done and not reported.
@@ -93,7 +95,12 @@ fn broken() -> StoreError {
 impl FaultyStore {
     /// Works like the store inside until told otherwise.
     pub fn new(inner: Arc<dyn Store>) -> Self {
-        Self { inner, plan: Arc::default(), gate: Arc::default(), asked: AtomicU64::new(0) }
+        Self { inner, plan: Arc::default(), gate: Arc::default(), asked: AtomicU64::new(0), alone: false }
+    }
+
+    /// The same, as if no other node could work on the data.
+    pub fn alone(inner: Arc<dyn Store>) -> Self {
+        Self { alone: true, ..Self::new(inner) }
     }
 
     /// Fails once, after so many steps of writing transactions.
@@ -181,6 +188,14 @@ impl Store for FaultyStore {
         Box::pin(std::future::ready(Ok(None)))
     }
 
+    fn is_shared(&self) -> bool {
+        !self.alone && self.inner.is_shared()
+    }
+
+    fn notices(&self) -> Work<'_, Box<dyn Notices>> {
+        self.inner.notices()
+    }
+
     fn tidy(&self, thorough: bool) -> Work<'_, ()> {
         // What runs every second by itself does not count: the number of a step would be chance.
         let fault = if thorough { self.plan.step(Steps::All) } else { None };
@@ -232,6 +247,13 @@ impl Tx for FaultyTx {
                 self.inner.execute(sql, args).await?;
                 Err(broken())
             }),
+        }
+    }
+
+    fn announce(&mut self, notice: String) -> Work<'_, ()> {
+        match self.plan.step(Steps::Writing) {
+            None => self.inner.announce(notice),
+            Some(_) => Box::pin(async { Err(broken()) }),
         }
     }
 

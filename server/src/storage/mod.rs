@@ -89,12 +89,27 @@ pub trait Tx: Query {
     /// Runs a statement that writes; answers how many rows it touched.
     fn execute(&mut self, sql: Sql, args: Vec<Value>) -> Work<'_, u64>;
 
+    /// Tells every node of the deployment, this one too, once the commit is done and in the order of commits; nobody hears
+    /// of what is not committed. At most [`NOTICE_LEN`] bytes. Nothing where the engine lives in this process.
+    fn announce(&mut self, _notice: String) -> Work<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
     /// Makes everything durable. `Ok`: it is on disk and survives a power cut. `Err`: **unknown**, it may be stored
     /// or not, all of it or nothing; the caller finds out by reading.
     fn commit(self: Box<Self>) -> Work<'static, ()>;
 
     /// Gives everything up and lets the next transaction in at once.
     fn rollback(self: Box<Self>) -> Work<'static, ()>;
+}
+
+/// Bytes of one notice at most.
+pub const NOTICE_LEN: usize = 7900;
+
+/// Hears what was announced, on whichever node, since it began. An error ends it: what comes afterwards it misses.
+pub trait Notices: Send {
+    /// Waits for the next notice. May be given up at any time without losing one.
+    fn next(&mut self) -> Work<'_, String>;
 }
 
 /// An engine.
@@ -110,6 +125,16 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// The engine's own clock, which counts for the whole deployment; `None` where the engine lives in this process.
     fn now(&self) -> Work<'_, Option<Timestamp>>;
+
+    /// True where other nodes may work on the same data at the same time: what this one remembers may be out of date.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// Begins to hear what is announced.
+    fn notices(&self) -> Work<'_, Box<dyn Notices>> {
+        Box::pin(std::future::ready(Err(StoreError::Unavailable("nobody else announces anything".into()))))
+    }
 
     /// Housekeeping that must not slow commits down (SQLite: WAL checkpoint). May be called at any time, as often as
     /// wanted. With `thorough`, what was deleted is gone from every file when it returns.

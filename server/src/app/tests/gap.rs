@@ -1,5 +1,5 @@
 //! Between a commit and its publication: readers find rows that the logs' state does not have yet. Pages leave them out;
-//! whoever asks for one of them waits.
+//! whoever asks for one of them waits. Where there can be other nodes the state is read instead (`nodes`).
 
 use std::future::Future;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ async fn stages(world: &World, id: MessageId) -> Vec<Option<EventType>> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_that_is_not_published_yet_is_waited_for_and_left_out_of_pages() {
-    let world = World::new().await;
+    let world = World::alone().await;
     let (amt, anna) = (world.authority("amt").await, world.citizen().await);
     world.deliver(&amt, &anna).await;
     let (sender, owner) = (amt.caller(), anna.caller());
@@ -103,7 +103,7 @@ async fn a_message_that_is_not_published_yet_is_waited_for_and_left_out_of_pages
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_link_that_is_not_published_yet_is_waited_for() {
-    let world = World::new().await;
+    let world = World::alone().await;
     let (amt, anna) = (world.authority("amt").await, world.citizen().await);
     let (before, _) = world.deliver(&amt, &anna).await;
     let owner = anna.caller();
@@ -137,7 +137,7 @@ async fn a_link_that_is_not_published_yet_is_waited_for() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_page_shows_one_instant_beside_erasures() {
-    let world = World::new().await;
+    let world = World::alone().await;
     let (amt, anna) = (world.authority("amt").await, world.citizen().await);
     let mut ids = Vec::new();
     for _ in 0..60 {
@@ -162,7 +162,7 @@ async fn a_page_shows_one_instant_beside_erasures() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_authority_that_is_not_published_yet_is_waited_for() {
-    let world = World::new().await;
+    let world = World::alone().await;
     let (mailbox, key) = (Mailbox::new(&world), world.key());
     let request = RegisterAuthority {
         certificate: certificate("amt", &key, mailbox.address()),

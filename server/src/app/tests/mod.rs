@@ -8,6 +8,7 @@ mod deliver;
 mod deliver_batch;
 mod faults;
 mod gap;
+mod nodes;
 mod read;
 mod register;
 mod upload;

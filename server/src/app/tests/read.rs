@@ -9,7 +9,7 @@ use postfach_ledger::tile::{BundleCoord, Resource, TileCoord, TileData, decode_b
 use super::field;
 use crate::app::AppError;
 use crate::evidence::LogName;
-use crate::testing::{World, message_ref, size};
+use crate::testing::{World, message_ref, note, size};
 
 #[tokio::test]
 async fn pages_join_without_gaps() {
@@ -93,7 +93,7 @@ async fn the_logs_are_served_as_tiles() {
     let world = World::new().await;
     let (amt, anna) = (world.authority("amt").await, world.citizen().await);
     let old = size(&world, LogName::Evidence);
-    let note = world.app.checkpoint(LogName::Evidence);
+    let note = note(&world, LogName::Evidence);
     let before = world.checkpoint(LogName::Evidence, &note);
     for _ in 0..300 {
         world.deliver(&amt, &anna).await;

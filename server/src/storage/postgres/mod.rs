@@ -5,6 +5,7 @@
 //! repeat. Connections live in the runtime that uses them, so that a statement costs one trip and no hop.
 
 mod errors;
+mod listen;
 mod migrations;
 mod pool;
 mod rows;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 
 use postfach_domain::time::Timestamp;
 
-use super::{Marks, Query, Row, Sql, Store, StoreError, Tx, Value, Work, spoiled};
+use super::{Marks, Notices, Query, Row, Sql, Store, StoreError, Tx, Value, Work, spoiled};
 use pool::{Lease, Pool};
 use session::Purpose;
 pub use url::{DatabaseUrl, UrlError};
@@ -41,6 +42,7 @@ const ROLLBACK: &str = "ROLLBACK";
 /// A PostgreSQL database.
 #[derive(Debug)]
 pub struct PostgresStore {
+    url: DatabaseUrl,
     /// One connection: of the writers of this node only the first waits in the database.
     writer: Arc<Pool>,
     readers: Arc<Pool>,
@@ -55,7 +57,7 @@ impl PostgresStore {
             (Pool::new(url, Purpose::Write, 1), Pool::new(url, Purpose::Read, readers.max(1)));
         // A database that refuses us is to be known now.
         drop(readers.take().await?);
-        Ok(Self { writer, readers })
+        Ok(Self { url: url.clone(), writer, readers })
     }
 }
 
@@ -94,6 +96,14 @@ impl Store for PostgresStore {
             let rows = self.readers.ask(NOW.into(), Vec::new()).await?;
             rows.into_iter().next().map(|mut row| row.unsigned(0).map(Timestamp)).transpose()
         })
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn notices(&self) -> Work<'_, Box<dyn Notices>> {
+        Box::pin(listen::listen(&self.url))
     }
 
     fn tidy(&self, _thorough: bool) -> Work<'_, ()> {
@@ -147,6 +157,13 @@ impl Tx for PostgresTx {
             let touched = self.lease.execute(sql, args).await?;
             self.spoiled = spoiled;
             Ok(touched)
+        })
+    }
+
+    fn announce(&mut self, notice: String) -> Work<'_, ()> {
+        Box::pin(async move {
+            self.execute(listen::NOTIFY.into(), vec![notice.into()]).await?;
+            Ok(())
         })
     }
 

@@ -75,6 +75,15 @@ pub async fn read_heads(query: &mut dyn Query) -> Result<Option<Heads>, StoreErr
     heads(query.fetch(sql.into(), Vec::new()).await?)
 }
 
+/// How far both logs go, keys before evidence.
+pub async fn sizes(query: &mut dyn Query) -> Result<(u64, u64), StoreError> {
+    let mut rows = query.fetch("SELECT size FROM log_head ORDER BY log".into(), Vec::new()).await?;
+    match &mut rows[..] {
+        [keys, evidence] => Ok((keys.unsigned(0)?, evidence.unsigned(0)?)),
+        _ => Err(StoreError::Corrupt("no log heads".into())),
+    }
+}
+
 /// Both heads, locked until the transaction ends, keys before evidence. They must exist.
 pub async fn lock_heads(tx: &mut dyn Tx) -> Result<Heads, StoreError> {
     // An upsert locks rows on every engine, in the order of the list.

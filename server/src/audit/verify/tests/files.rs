@@ -48,7 +48,7 @@ async fn checkpoints_outside_the_database_are_extended() {
     let kept = world.folder.path().join("kept");
     let options = Options { checkpoints: vec![kept.clone()], ..Options::default() };
     for log in [LogName::Keys, LogName::Evidence] {
-        fs::write(&kept, world.app.checkpoint(log)).unwrap();
+        fs::write(&kept, world.app.logs().snapshot().heads.of(log).checkpoint.clone()).unwrap();
         let sent = world.deliver(&amt, &anna, Vec::new()).await;
         world.act_on(&anna, sent, ActType::HandedOver, "").await;
         world.citizen(TrustLevel::Basic, false).await;
