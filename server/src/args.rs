@@ -44,6 +44,12 @@ pub enum Command {
         #[command(subcommand)]
         command: BackupCommand,
     },
+    /// Further nodes of this deployment, on the same PostgreSQL database
+    Node {
+        /// What to do.
+        #[command(subcommand)]
+        command: NodeCommand,
+    },
 }
 
 /// What all operator commands take.
@@ -331,6 +337,49 @@ pub struct BackupAcceptArgs {
     /// Why, for those who come later
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
+}
+
+/// `postfachd node …`
+#[derive(Clone, Debug, Subcommand)]
+pub enum NodeCommand {
+    /// Seal what a further node needs, the log keys among it, into a file; beside a running server
+    Export(NodeExportArgs),
+    /// Make the data folder of a further node from such a file
+    Join(NodeJoinArgs),
+}
+
+/// `postfachd node export`
+#[derive(Clone, Debug, ClapArgs)]
+pub struct NodeExportArgs {
+    /// The data folder of a node.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Whom it is sealed to: age1pq1… (post-quantum) or age1…; may be given several times
+    #[arg(long, required = true, value_name = "AGE_RECIPIENT")]
+    pub recipient: Vec<String>,
+    /// The new file
+    #[arg(long, short, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Replace the file if it is there
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `postfachd node join`
+#[derive(Clone, Debug, ClapArgs)]
+pub struct NodeJoinArgs {
+    /// The new data folder: absent or empty.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// What `postfachd node export` wrote
+    #[arg(long, value_name = "FILE")]
+    pub from: PathBuf,
+    /// The age identity file that opens it
+    #[arg(long, value_name = "KEYFILE")]
+    pub identity: PathBuf,
+    /// Where this node listens
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub listen: SocketAddr,
 }
 
 /// Forms of an export.

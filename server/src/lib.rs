@@ -30,6 +30,7 @@ pub mod grpc;
 pub mod http;
 pub mod init;
 pub mod net;
+pub mod node;
 pub mod output;
 pub mod serve;
 pub mod telemetry;

@@ -357,7 +357,8 @@ impl Server {
         Self::start_at(data, "127.0.0.1:0", environment)
     }
 
-    fn start_at(
+    /// The same where clients know it.
+    pub fn start_at(
         data: &Path,
         listening: &str,
         environment: &[(&str, PathBuf)],

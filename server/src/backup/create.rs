@@ -147,7 +147,7 @@ fn in_the_folder(config: &Config) -> Outcome<()> {
 }
 
 /// Nothing is replaced without being asked for.
-fn may_write(path: &Path, force: bool) -> Outcome<()> {
+pub(crate) fn may_write(path: &Path, force: bool) -> Outcome<()> {
     if force || !path.exists() {
         return Ok(());
     }

@@ -18,7 +18,10 @@ use crate::args::BackupCommand;
 use crate::failure::Outcome;
 use crate::output::Output;
 
+pub(crate) use create::may_write;
+pub(crate) use vault::{Vault, pipe_failed};
 pub use workplace::sweep;
+pub(crate) use workplace::{Partial, remove_folder};
 
 /// Runs one command.
 pub async fn run(command: BackupCommand, output: Output) -> Outcome<()> {

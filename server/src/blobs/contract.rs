@@ -148,3 +148,31 @@ async fn local_folder() {
     assert_eq!(again.get(name(5, b"again")).await.unwrap(), b"again"[..]);
     assert_eq!(std::fs::read_dir(folder.path().join("incoming")).unwrap().count(), 0);
 }
+
+#[tokio::test]
+async fn local_folder_of_several_nodes() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Arc::new(LocalBlobs::open_shared(folder.path()).unwrap());
+    let incoming = folder.path().join("incoming");
+    std::fs::write(incoming.join("being-written"), b"half").unwrap();
+    std::fs::write(incoming.join("left"), b"half").unwrap();
+    let long_ago = std::fs::metadata(incoming.join("left")).unwrap().modified().unwrap()
+        - std::time::Duration::from_hours(2);
+    let left = std::fs::File::options().write(true).open(incoming.join("left")).unwrap();
+    left.set_modified(long_ago).unwrap();
+    let second = Arc::new(LocalBlobs::open_shared(folder.path()).unwrap());
+    let names: Vec<_> =
+        std::fs::read_dir(&incoming).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["being-written"], "another node may be at it");
+    check(first.clone()).await;
+    // Both write at once, and either reads what the other wrote.
+    let writes = (0..50u64).map(|index| {
+        let (store, bytes) = (if index % 2 == 0 { first.clone() } else { second.clone() }, vec![7; 10_000]);
+        async move { store.put(name(100 + index / 2, &bytes), bytes.into()).await }
+    });
+    for write in writes.map(tokio::spawn).collect::<Vec<_>>() {
+        write.await.unwrap().unwrap();
+    }
+    assert_eq!(second.get(name(5, b"again")).await.unwrap(), b"again"[..]);
+    assert_eq!(first.get(name(124, &[7; 10_000])).await.unwrap(), vec![7; 10_000]);
+}

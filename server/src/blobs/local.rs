@@ -7,12 +7,15 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
+use rand_core::RngCore as _;
 
 use tokio::sync::mpsc::{Sender, channel};
 
 use super::{BlobError, BlobKey, BlobStore, BlobWork, Deletion, Hold, NAMES, Names, SegmentName};
+use crate::clock::system_chance;
 use crate::durable::sync_folder;
 use crate::halves::Halves;
 
@@ -20,7 +23,9 @@ use crate::halves::Halves;
 #[derive(Debug)]
 pub struct LocalBlobs {
     root: PathBuf,
-    /// Makes temporary names differ within this process.
+    /// Makes temporary names differ from those of other processes.
+    run: u64,
+    /// Makes them differ within this process.
     counter: AtomicU64,
     /// Folders whose names are on disk, as far as this process has seen to it. Held while folders are made.
     folders: Arc<Mutex<Known>>,
@@ -28,6 +33,8 @@ pub struct LocalBlobs {
 
 type Known = Halves<PathBuf, ()>;
 
+/// Writing a segment takes seconds: after this time whoever began it is gone.
+const LEFT: Duration = Duration::from_hours(1);
 /// Folders in each half of what is known, some 100 bytes each.
 const FOLDERS: usize = 32 * 1024;
 
@@ -76,10 +83,35 @@ impl LocalBlobs {
         Ok(Self::beside(root))
     }
 
+    /// The same beside other processes that write there: only what nobody can be writing any more is removed.
+    pub fn open_shared(root: &Path) -> io::Result<Self> {
+        let incoming = root.join(INCOMING);
+        fs::create_dir_all(&incoming)?;
+        root.parent().map_or(Ok(()), sync_folder)?;
+        sync_folder(root)?;
+        let blobs = Self::beside(root);
+        // The clock of the folder, which need not be that of this machine.
+        let mark = blobs.temporary();
+        let now = File::create_new(&mark)?.metadata()?.modified()?;
+        for entry in fs::read_dir(&incoming)? {
+            let entry = entry?;
+            let age =
+                entry.metadata().and_then(|metadata| metadata.modified()).map(|at| now.duration_since(at));
+            if entry.path() == mark || matches!(age, Ok(Ok(age)) if age > LEFT) {
+                match fs::remove_file(entry.path()) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    _ => {}
+                }
+            }
+        }
+        Ok(blobs)
+    }
+
     /// A folder as it is, beside the process that writes; for reading and holding.
     pub fn beside(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
+            run: system_chance().next_u64(),
             counter: AtomicU64::new(0),
             folders: Arc::new(Mutex::new(Halves::new(FOLDERS))),
         }
@@ -94,7 +126,8 @@ impl LocalBlobs {
     }
 
     fn temporary(&self) -> PathBuf {
-        self.root.join(INCOMING).join(self.counter.fetch_add(1, Ordering::Relaxed).to_string())
+        let number = self.counter.fetch_add(1, Ordering::Relaxed);
+        self.root.join(INCOMING).join(format!("{:016x}-{number}", self.run))
     }
 }
 

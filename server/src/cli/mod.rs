@@ -59,6 +59,7 @@ fn run(command: Command, output: Output) -> Outcome<()> {
             Command::Admin { command } => crate::admin::run(command, output).await,
             Command::Audit { command } => crate::audit::run(command, output).await,
             Command::Backup { command } => crate::backup::run(command, output).await,
+            Command::Node { command } => crate::node::run(command, output).await,
         }
     })
 }

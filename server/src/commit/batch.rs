@@ -66,11 +66,7 @@ impl Engine {
         let mut next = match self.known.take() {
             Some(known) if known.heads == heads => known,
             // Another node wrote, or a commit whose outcome was unknown is there.
-            _ => {
-                let next = Snapshot::load(tx, heads).await?;
-                self.parts.view.require_extension(&self.parts.view.snapshot(), &next).await?;
-                next
-            }
+            _ => self.go_on(tx, heads).await?,
         };
         let (now, last) = (self.parts.clock.follow(tx.now()), last_time(&next.heads));
         if !clock_fits(&next.heads, now) {
@@ -98,6 +94,17 @@ impl Engine {
             tx.announce(Notice::of(&next, concerned.clone()).encode()).await?;
         }
         Ok(Done { answers, next, begin: sizes.1, concerned, write: true })
+    }
+
+    /// The state of the logs at these heads, which extends what was shown.
+    async fn go_on(&self, tx: &mut dyn Tx, heads: Heads) -> Result<Snapshot, StoreError> {
+        let shown = self.parts.view.snapshot();
+        if shown.heads == heads {
+            return Ok((*shown).clone());
+        }
+        let next = Snapshot::load(tx, heads).await?;
+        self.parts.view.require_extension(&shown, &next).await?;
+        Ok(next)
     }
 
     /// After the commit: readers see it, listeners hear of it, and the next batch starts from it. `begin` is where its news

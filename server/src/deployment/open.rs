@@ -87,7 +87,10 @@ pub fn database_away(url: &DatabaseUrl, error: &StoreError) -> Failure {
 async fn blobs(folder: &Folder, config: &Config) -> Outcome<Arc<dyn BlobStore>> {
     let Some(place) = &config.storage.blobs else {
         let blobs = folder.blobs();
-        return Ok(Arc::new(LocalBlobs::open(&blobs).map_err(|error| Failure::file(&blobs, &error))?));
+        // Where other nodes can be, the folder may be one that all of them see.
+        let shared = config.storage.database.is_some();
+        let opened = if shared { LocalBlobs::open_shared(&blobs) } else { LocalBlobs::open(&blobs) };
+        return Ok(Arc::new(opened.map_err(|error| Failure::file(&blobs, &error))?));
     };
     let blobs = s3_blobs(place)?;
     if !place.is_encrypted() {

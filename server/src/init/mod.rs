@@ -176,7 +176,7 @@ async fn unused(folder: &Folder, config: &Config) -> Outcome<()> {
 }
 
 /// An absent or empty folder becomes ours; anything else is left alone.
-fn make_folder(folder: &Folder) -> Outcome<()> {
+pub(crate) fn make_folder(folder: &Folder) -> Outcome<()> {
     let path = folder.path();
     match fs::read_dir(path) {
         Ok(mut entries) => {
@@ -199,11 +199,11 @@ fn make_folder(folder: &Folder) -> Outcome<()> {
     }
 }
 
-fn make_private(path: &Path) -> Outcome<()> {
+pub(crate) fn make_private(path: &Path) -> Outcome<()> {
     DirBuilder::new().mode(0o700).create(path).map_err(|error| Failure::file(path, &error))
 }
 
-fn write(path: &Path, content: &[u8]) -> Outcome<()> {
+pub(crate) fn write(path: &Path, content: &[u8]) -> Outcome<()> {
     let written = fs::File::create_new(path).and_then(|mut file| {
         file.write_all(content)?;
         file.sync_all()
@@ -211,7 +211,7 @@ fn write(path: &Path, content: &[u8]) -> Outcome<()> {
     written.map_err(|error| Failure::file(path, &error))
 }
 
-fn sync_folder(path: &Path) -> Outcome<()> {
+pub(crate) fn sync_folder(path: &Path) -> Outcome<()> {
     durable::sync_folder(path).map_err(|error| Failure::file(path, &error))
 }
 

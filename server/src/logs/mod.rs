@@ -130,11 +130,11 @@ impl LogView {
         if (keys, evidence) == (known_keys, known_evidence) {
             return Ok(known);
         }
-        self.read_until(keys, evidence).await
+        self.at_least(keys, evidence).await
     }
 
-    /// A state that goes at least this far, which the database does.
-    async fn read_until(&self, keys: u64, evidence: u64) -> Result<Arc<Snapshot>, StoreError> {
+    /// A state that goes at least this far, as the database does; it is asked where that is not known yet.
+    pub(crate) async fn at_least(&self, keys: u64, evidence: u64) -> Result<Arc<Snapshot>, StoreError> {
         let _alone = self.reading.lock().await;
         let known = self.snapshot();
         if known.reaches(keys, evidence) {

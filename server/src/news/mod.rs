@@ -54,15 +54,15 @@ impl Follower {
         if let Err(error) = self.catch_up().await {
             return error;
         }
-        let mut due = None;
+        let (mut due, mut told) = (None, (0, 0));
         loop {
             let refreshed = tokio::select! {
                 biased;
                 heard = notices.next() => match heard.map(|text| Notice::decode(&text)) {
                     Ok(Some(notice)) => {
-                        if self.pass_on(notice) {
-                            due.get_or_insert_with(|| Instant::now() + LAG);
-                        }
+                        told = (notice.keys_size, notice.evidence_size);
+                        self.pass_on(notice);
+                        due.get_or_insert_with(|| Instant::now() + LAG);
                         Ok(())
                     }
                     Ok(None) => self.catch_up().await,
@@ -70,7 +70,7 @@ impl Follower {
                 },
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
                     due = None;
-                    self.view.newest().await.map(drop)
+                    self.view.at_least(told.0, told.1).await.map(drop)
                 }
             };
             if let Err(error) = refreshed {
@@ -89,8 +89,8 @@ impl Follower {
         Ok(())
     }
 
-    /// Wakes whom a commit concerns; true where the logs go further than is known here.
-    fn pass_on(&self, notice: Notice) -> bool {
+    /// Wakes whom a commit concerns.
+    fn pass_on(&self, notice: Notice) {
         let end = notice.evidence_size;
         match notice.concerned {
             Some(Concerned { received, sent, struck }) => {
@@ -105,6 +105,5 @@ impl Follower {
                 self.hub.tell_all(end);
             }
         }
-        !self.view.snapshot().reaches(notice.keys_size, end)
     }
 }

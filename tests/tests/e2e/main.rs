@@ -17,6 +17,7 @@ mod interop;
 mod liar;
 mod log_readers;
 mod main_job;
+mod nodes;
 mod operator;
 mod postgres;
 mod profile;

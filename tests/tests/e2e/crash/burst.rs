@@ -73,6 +73,18 @@ impl Running {
         folder: &std::path::Path,
         rng: &mut StdRng,
     ) -> Self {
+        Self::start_at(people, letters, &[url.to_owned()], held, folder, rng)
+    }
+
+    /// The same at several nodes, callers by turns.
+    pub fn start_at(
+        people: &People,
+        letters: Vec<Letter>,
+        urls: &[String],
+        held: &Arc<Mutex<Acknowledged>>,
+        folder: &std::path::Path,
+        rng: &mut StdRng,
+    ) -> Self {
         let attached = letters.iter().filter_map(|l| Some((l.id, l.attached.clone()?))).collect();
         let burst = Arc::new(Burst {
             held: Arc::clone(held),
@@ -88,15 +100,20 @@ impl Running {
         }
         let (mut senders, mut readers) = (Vec::new(), Vec::new());
         for (number, queue) in queues.into_iter().enumerate() {
-            let sender = people.sender(number, url, PATIENCE);
+            let sender = people.sender(number, &urls[number % urls.len()], PATIENCE);
             senders.push(tokio::spawn(send_all(Arc::clone(&burst), number, sender, queue)));
         }
         for (number, reader) in people.readers.iter().enumerate() {
-            let mailbox = people.mailbox(number, url, PATIENCE);
+            let mailbox = people.mailbox(number, &urls[number % urls.len()], PATIENCE);
             let rng = StdRng::from_rng(&mut *rng).unwrap();
             readers.push(tokio::spawn(read_all(Arc::clone(&burst), number, mailbox, reader.clone(), rng)));
         }
         Self { burst, senders, readers }
+    }
+
+    /// True once every letter was acknowledged.
+    pub fn all_sent(&self) -> bool {
+        self.senders.iter().all(tokio::task::JoinHandle::is_finished)
     }
 
     /// Waits until every caller has noticed; gives back the letters that were not acknowledged.

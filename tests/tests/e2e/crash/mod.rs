@@ -2,11 +2,11 @@
 
 #![allow(clippy::print_stdout)] // the seed and what a run came to
 
-mod acknowledged;
+pub mod acknowledged;
 mod batch;
 mod broken_disk;
-mod burst;
-mod checks;
+pub mod burst;
+pub mod checks;
 mod database;
 pub mod people;
 mod power;
@@ -56,13 +56,13 @@ fn setting(name: &str) -> Option<u64> {
 }
 
 /// What chance decides is decided by this; printed, so that a run can be made again (up to timing).
-fn seed() -> u64 {
+pub fn seed() -> u64 {
     let seed = setting("POSTFACH_CRASH_SEED").unwrap_or_else(|| OsRng.next_u64());
     println!("POSTFACH_CRASH_SEED={seed}");
     seed
 }
 
-fn rounds(short: u64) -> usize {
+pub fn rounds(short: u64) -> usize {
     usize::try_from(setting("POSTFACH_CRASH_ROUNDS").unwrap_or(short)).unwrap()
 }
 
