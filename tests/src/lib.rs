@@ -8,6 +8,7 @@ pub mod deployment;
 pub mod disk;
 pub mod line;
 pub mod listener;
+pub mod mutations;
 pub mod nodes;
 pub mod operator;
 pub mod person;

@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::mutations::SWITCH;
+
 /// The checkout.
 pub fn repository_root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
@@ -91,6 +93,10 @@ impl Run {
 pub fn command(name: &str) -> Command {
     let mut command = Command::new(binary(name));
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("LC_ALL", "C.UTF-8");
+    // Of a mutated build, also the program leaves the check out.
+    if let Some(out) = std::env::var_os(SWITCH) {
+        command.env(SWITCH, out);
+    }
     command
 }
 

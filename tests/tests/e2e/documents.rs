@@ -104,3 +104,17 @@ fn every_test_that_the_threat_model_names_is_there() {
     }
     assert!(named > 30, "{named}");
 }
+
+/// The mutation run is too long for every day; that its table fits the code is not.
+#[test]
+fn every_check_of_the_mutation_table_stands_once_and_has_a_test() {
+    let table = postfach_tests::mutations::table();
+    for mutation in &table {
+        let source = fs::read_to_string(repository_root().join(&mutation.file)).unwrap();
+        let count = source.matches(&mutation.check).count();
+        assert_eq!(count, 1, "{}: {}", mutation.file, mutation.check);
+        assert!(!mutation.red.is_empty(), "no test notices what lets pass {}", mutation.lets_pass);
+    }
+    let names: std::collections::BTreeSet<_> = table.iter().map(|m| &m.lets_pass).collect();
+    assert_eq!(names.len(), table.len(), "two mutations have one name");
+}
