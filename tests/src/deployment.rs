@@ -72,26 +72,6 @@ impl Deployment {
         Self::on(Some(Database::new()))
     }
 
-    /// Nothing but a folder.
-    pub fn empty() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), server: None, shim: None }
-    }
-
-    /// A place in an S3 store with a file that has the key of the tests.
-    pub fn with_key(&self, place: &str) -> String {
-        let file = self.root().join("s3.ini");
-        let lines = s3::KEY.map(|(name, value)| format!("{} = {value}\n", name.to_lowercase()));
-        fs::write(&file, format!("[default]\n{}", lines.concat())).unwrap();
-        format!("{place}&credentials={}", file.display())
-    }
-
-    /// `postfachd init` with further words.
-    pub fn init(&self, words: &[&str]) -> Run {
-        let data = self.data_text();
-        let all = ["init", "--data", &data, "--origin", ORIGIN, "--listen", "127.0.0.1:0", "--json"];
-        self.postfachd(&[&all[..], words].concat())
-    }
-
     /// A new deployment that serves.
     pub fn serving() -> Self {
         Self::new().served()

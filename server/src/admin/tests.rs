@@ -30,7 +30,6 @@ async fn deployment() -> (TempDir, Folder) {
         origin: "post.example".parse().unwrap(),
         listen: "127.0.0.1:0".parse().unwrap(),
         public_url: "https://127.0.0.1:0".into(),
-        storage: crate::deployment::config::Storage::default(),
     };
     init(&folder, &plan, SystemClock.now(), &mut system_chance()).await.unwrap();
     (dir, folder)

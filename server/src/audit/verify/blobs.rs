@@ -1,8 +1,6 @@
 //! The ciphertext of attachments, segment by segment (`--blobs`), wherever it lies. What changed while the audit ran is
 //! looked up again before it is called wrong.
 
-use std::path::Path;
-
 use postfach_domain::hash::Digest;
 use postfach_domain::segments::{segment_leaf, segment_len};
 use tokio::runtime::Handle;

@@ -94,7 +94,6 @@ impl World {
             origin: "post.example".parse().unwrap(),
             listen: "127.0.0.1:0".parse().unwrap(),
             public_url: "https://127.0.0.1:0".into(),
-            storage: crate::deployment::config::Storage::default(),
         };
         let card = init(&folder, &plan, START, &mut chance(seed)).await.unwrap().card;
         let signer = |name: String, path: &std::path::Path| {
