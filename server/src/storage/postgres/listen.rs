@@ -1,10 +1,11 @@
 //! One connection of each node that hears what any node announced with a commit (LISTEN). Nothing is asked while nothing
 //! happens, but for a sign of life: of a line that is silent nobody can tell that it is dead.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use sqlx::Executor as _;
 use sqlx::postgres::{PgListener, PgPoolOptions, Postgres};
+use sqlx::{Executor as _, Pool};
 use tokio::time::timeout;
 
 use super::errors::failed;
@@ -20,12 +21,31 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// How long that may take.
 const SIGN: Duration = Duration::from_secs(5);
 
+/// The driver's listener wants a pool. Each listener has one of its own, which never holds another connection; the newest is
+/// kept to be closed.
+#[derive(Debug, Default)]
+pub(super) struct Listened(Mutex<Option<Pool<Postgres>>>);
+
+impl Listened {
+    fn swap(&self, pool: Option<Pool<Postgres>>) -> Option<Pool<Postgres>> {
+        std::mem::replace(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), pool)
+    }
+
+    /// Waits until the connection of whoever listened, and listens no more, is closed.
+    pub(super) async fn close(&self) {
+        if let Some(pool) = self.swap(None) {
+            // A line that is silent does not hold anybody up.
+            let _ = timeout(Duration::from_secs(1), pool.close()).await;
+        }
+    }
+}
+
 /// Hears from now on.
-pub(super) async fn listen(url: &DatabaseUrl) -> Result<Box<dyn Notices>, StoreError> {
+pub(super) async fn listen(url: &DatabaseUrl, listened: &Listened) -> Result<Box<dyn Notices>, StoreError> {
     let opened = async {
-        // The listener wants a pool; this one never holds another connection.
         let pool = PgPoolOptions::new().max_connections(1).max_lifetime(None).idle_timeout(None);
-        let pool: sqlx::Pool<Postgres> = pool.connect_lazy_with(url.options().clone());
+        let pool = pool.connect_lazy_with(url.options().clone());
+        drop(listened.swap(Some(pool.clone())));
         let mut listener = PgListener::connect_with(&pool).await?;
         // Whoever listens must know what he missed.
         listener.eager_reconnect(false);

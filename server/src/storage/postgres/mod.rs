@@ -21,6 +21,7 @@ use std::sync::Arc;
 use postfach_domain::time::Timestamp;
 
 use super::{Marks, Notices, Query, Row, Sql, Store, StoreError, Tx, Value, Work, spoiled};
+use listen::Listened;
 use pool::{Lease, Pool};
 use session::Purpose;
 pub use url::{DatabaseUrl, UrlError};
@@ -43,6 +44,7 @@ const ROLLBACK: &str = "ROLLBACK";
 #[derive(Debug)]
 pub struct PostgresStore {
     url: DatabaseUrl,
+    listened: Listened,
     /// One connection: of the writers of this node only the first waits in the database.
     writer: Arc<Pool>,
     readers: Arc<Pool>,
@@ -57,7 +59,7 @@ impl PostgresStore {
             (Pool::new(url, Purpose::Write, 1), Pool::new(url, Purpose::Read, readers.max(1)));
         // A database that refuses us is to be known now.
         drop(readers.take().await?);
-        Ok(Self { url: url.clone(), writer, readers })
+        Ok(Self { url: url.clone(), listened: Listened::default(), writer, readers })
     }
 }
 
@@ -103,7 +105,7 @@ impl Store for PostgresStore {
     }
 
     fn notices(&self) -> Work<'_, Box<dyn Notices>> {
-        Box::pin(listen::listen(&self.url))
+        Box::pin(listen::listen(&self.url, &self.listened))
     }
 
     fn tidy(&self, _thorough: bool) -> Work<'_, ()> {
@@ -121,6 +123,7 @@ impl Store for PostgresStore {
         Box::pin(async move {
             self.writer.close();
             self.readers.close();
+            self.listened.close().await;
             Ok(())
         })
     }
