@@ -92,18 +92,15 @@ impl Follower {
     /// Wakes whom a commit concerns.
     fn pass_on(&self, notice: Notice) {
         let end = notice.evidence_size;
-        match notice.concerned {
-            Some(Concerned { received, sent, struck }) => {
-                self.keys.strike(struck.iter().cloned());
-                self.hub.tell_keys(struck);
-                self.hub.tell(received.into_iter().map(|no| (Topic::Received(no), end)));
-                self.hub.tell(sent.into_iter().map(|no| (Topic::Sent(no), end)));
-            }
-            None => {
-                self.keys.forget(false);
-                self.hub.tell_all_keys();
-                self.hub.tell_all(end);
-            }
-        }
+        let Some(Concerned { received, sent, struck }) = notice.concerned else {
+            self.keys.forget(false);
+            self.hub.tell_all_keys();
+            self.hub.tell_all(end);
+            return;
+        };
+        self.keys.strike(struck.iter().cloned());
+        self.hub.tell_keys(struck);
+        self.hub.tell(received.into_iter().map(|no| (Topic::Received(no), end)));
+        self.hub.tell(sent.into_iter().map(|no| (Topic::Sent(no), end)));
     }
 }

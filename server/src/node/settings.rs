@@ -15,7 +15,7 @@ pub(super) fn set(text: &str, section: &str, name: &str, value: &str) -> Outcome
         if is_it && current == section && !found {
             found = true;
             let value = toml::Value::from(value);
-            out.push_str(&format!("{name} = {value}\n"));
+            out.extend([name, " = ", &value.to_string(), "\n"]);
         } else {
             out.push_str(line);
         }

@@ -80,17 +80,17 @@ async fn who_waits_on_any_node_asks_the_database_nothing() {
     // What registering caused has settled.
     tokio::time::sleep(Duration::from_secs(2)).await;
     let database = nodes.d.database().unwrap();
-    let asked = || {
-        database.sql(
-            "SELECT pid, query_start, query FROM pg_stat_activity
-             WHERE application_name = 'postfachd' AND datname = current_database()
-             AND query <> 'SELECT 1' AND query NOT LIKE 'LISTEN%' ORDER BY pid",
-        )
+    let asked = || -> i64 {
+        let count =
+            "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()";
+        database.sql(count).parse().unwrap()
     };
     let before = asked();
-    assert!(!before.is_empty());
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!(asked(), before, "{WAITING} streams waited");
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let more = asked() - before;
+    println!("{more} statements of two nodes and this test in 4 s while {WAITING} streams waited");
+    // Each node reads the clock once a second.
+    assert!(more <= 20, "{more} while {WAITING} streams waited");
     drop(waiting);
 }
 
@@ -101,18 +101,18 @@ async fn a_key_revoked_on_one_node_ends_streams_and_calls_on_another_at_once() {
     let sender = people.sender(0, &nodes.url(1), PATIENCE);
     let other = people.sender(1, &nodes.url(1), PATIENCE);
     let (mut open, mut goes_on) =
-        (sender.watch_events("").await.unwrap(), other.watch_events("").await.unwrap());
-    sender.events("").await.unwrap();
+        (sender.watch_events("", 0).await.unwrap(), other.watch_events("", 0).await.unwrap());
+    sender.events("", 0).await.unwrap();
     let early = tokio::time::timeout(Duration::from_millis(300), open.next()).await;
     assert!(early.is_err());
     // Through the first node.
     nodes.d.revoke("amt-0");
     let revoked = Instant::now();
-    assert!(sender.events("").await.is_err(), "the next call");
+    assert!(sender.events("", 0).await.is_err(), "the next call");
     let ended = tokio::time::timeout(Duration::from_secs(5), open.next()).await.expect("it ends");
     assert!(ended.is_err());
     println!("the stream of a revoked key ended {:?} after the command", revoked.elapsed());
     assert!(revoked.elapsed() < 2 * SOON, "{:?}", revoked.elapsed());
-    other.events("").await.unwrap();
+    other.events("", 0).await.unwrap();
     assert!(tokio::time::timeout(Duration::from_millis(300), goes_on.next()).await.is_err());
 }
