@@ -8,6 +8,9 @@ use tonic_types::StatusExt as _;
 
 use crate::error::Error;
 
+/// Longest wait that is taken from a server, for whoever counts with it.
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
+
 /// What a failed call says, before it becomes an [`Error`].
 pub(crate) struct Failure {
     code: Code,
@@ -34,7 +37,7 @@ impl Failure {
             message: status.message().to_owned(),
             reason,
             request_id: details.request_info().map(|r| r.request_id.clone()).filter(|id| !id.is_empty()),
-            retry_after: details.retry_info().and_then(|r| r.retry_delay),
+            retry_after: details.retry_info().and_then(|r| r.retry_delay).map(|wait| wait.min(LONGEST_WAIT)),
             server_time: time.and_then(|ms| ms.parse().ok()).map(Timestamp),
             fields,
         }
@@ -119,6 +122,15 @@ mod tests {
         let failure = Failure::of(&rich(Code::Unauthenticated, "TOKEN_EXPIRED"));
         assert_eq!(failure.server_time, Some(Timestamp(1_795_000_000_000)));
         assert!(matches!(failure.into_error(), Error::NotAccepted { .. }));
+    }
+
+    #[test]
+    fn a_wait_that_nobody_can_count_with_is_cut() {
+        for wait in [Duration::from_hours(25), Duration::from_secs(i64::MAX.unsigned_abs())] {
+            let status =
+                Status::with_error_details(Code::Unavailable, "x", ErrorDetails::with_retry_info(Some(wait)));
+            assert_eq!(Failure::of(&status).retry_after(), Some(LONGEST_WAIT));
+        }
     }
 
     #[test]

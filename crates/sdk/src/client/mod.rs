@@ -17,7 +17,7 @@ use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
-pub(crate) use self::patience::Patience;
+pub(crate) use self::patience::{Patience, TRANSFER_LIMIT};
 use crate::channel::{channel, tls_failure};
 use crate::environment::Environment;
 use crate::error::Error;
@@ -32,10 +32,6 @@ pub(crate) const MAX_ANSWER: usize = 4 * 1024 * 1024 + 64 * 1024;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// Longest pause between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// What a transfer of up to one segment may take on a slow line: two at once need 28 KB/s. A dead line is noticed sooner,
-/// by the connection's probes.
-pub(crate) const TRANSFER_LIMIT: Duration = Duration::from_mins(5);
-
 /// How to reach the service.
 #[derive(Debug, Clone)]
 pub struct ConnectOptions {
@@ -196,10 +192,7 @@ impl Client {
         };
         let (mut pause, mut clock_corrected) = (FIRST_PAUSE, false);
         loop {
-            let limit = match pace {
-                Pace::Normal => patience.left().max(FIRST_PAUSE),
-                Pace::Transfer => self.timeout.max(TRANSFER_LIMIT),
-            };
+            let limit = patience.limit().max(FIRST_PAUSE);
             let mut attempt = Request::new(request());
             attempt.set_timeout(limit);
             self.authorise(&mut attempt).map_err(Failed::Other)?;

@@ -39,7 +39,7 @@ impl Sender {
         let request = v1::DeliverBatchRequest { submissions, validate_only: false };
         let answer = self
             .client
-            .call(Pace::Transfer, request, |channel, request| async move {
+            .call(Pace::Normal, request, |channel, request| async move {
                 DeliveryServiceClient::new(channel)
                     .max_encoding_message_size(MAX_ANSWER)
                     .deliver_batch(request)

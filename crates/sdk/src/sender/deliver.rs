@@ -61,7 +61,7 @@ impl Sender {
         let request = v1::DeliverRequest { submission: Some(entry.submission()?), validate_only: false };
         let answer = self
             .client
-            .call(Pace::Transfer, request, |channel, request| async move {
+            .call(Pace::Normal, request, |channel, request| async move {
                 DeliveryServiceClient::new(channel)
                     .max_encoding_message_size(MAX_ANSWER)
                     .deliver(request)
@@ -92,7 +92,7 @@ impl Sender {
     pub async fn check(&self, entry: &OutboxEntry) -> Result<(), Error> {
         let request = v1::DeliverRequest { submission: Some(entry.submission()?), validate_only: true };
         self.client
-            .call(Pace::Transfer, request, |channel, request| async move {
+            .call(Pace::Normal, request, |channel, request| async move {
                 DeliveryServiceClient::new(channel)
                     .max_encoding_message_size(MAX_ANSWER)
                     .deliver(request)

@@ -12,6 +12,7 @@ mod relay;
 mod segments;
 mod streams;
 mod swaps;
+mod waits;
 
 use postfach_proto::v1;
 use postfach_tests::deployment::copy_folder;
