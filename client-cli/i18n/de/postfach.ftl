@@ -242,10 +242,10 @@ reason-erased = Der Inhalt dieser Nachricht wurde gelöscht.
     .hint = Ihre Nachweise bleiben; bitten Sie den Absender um eine Kopie, wenn Sie sie brauchen.
 reason-too-many-tries = Es gab zu viele Fehlversuche.
     .hint = Warten Sie einige Minuten und versuchen Sie es noch einmal.
-reason-too-many-uploads = Zu viele Übertragungen laufen gleichzeitig.
-    .hint = Warten Sie, bis einige fertig sind, und versuchen Sie es noch einmal.
 reason-attachment-not-ready = Eine Anlage ist beim Dienst nicht vollständig.
     .hint = Senden Sie die Nachricht noch einmal mit derselben --message-id.
+reason-attachment-busy = Ein anderer Befehl speichert diese Anlage gerade in diesen Ordner.
+    .hint = Warten Sie, bis er fertig ist, und rufen Sie dann denselben Befehl noch einmal auf.
 reason-internal = Es ist etwas schiefgegangen, was nicht geschehen sollte.
     .hint = Versuchen Sie es später, und sagen Sie es Ihrem Betreiber, wenn es so bleibt.
 

@@ -242,10 +242,10 @@ reason-erased = The content of this message was erased.
     .hint = Its evidence stays; ask the sender for a copy if you need it.
 reason-too-many-tries = There were too many failed tries.
     .hint = Wait some minutes and try again.
-reason-too-many-uploads = Too many uploads are under way.
-    .hint = Wait until some have ended, and try again.
 reason-attachment-not-ready = An attachment is not complete at the service.
     .hint = Send the message again with the same --message-id.
+reason-attachment-busy = Another command is saving this attachment into this folder.
+    .hint = Wait until it has ended, then run the same command again.
 reason-internal = Something went wrong that should not.
     .hint = Try again later, and tell your operator if it stays so.
 

@@ -105,6 +105,36 @@ fn killed_clients_go_on_with_the_same_command() {
     assert!(fs::read(citizen.folder().join("out/plan.bin")).unwrap() == content());
 }
 
+/// The second command waits for the first, and finds its file; no lock and no partial file is left.
+#[test]
+fn two_commands_may_save_one_attachment_at_the_same_time() {
+    let d = Deployment::serving();
+    let amt = d.authority("stadt");
+    let mut citizen = d.citizen("anna");
+    let file = amt.write("plan.bin", &content());
+    let id = text(&amt.send(&citizen.address(), "Plan", "", &["--attach", &file])["message_id"]);
+    citizen.json(&["read", &id]);
+    let line = Line::to(&d.url());
+    line.slow_down(32 * MIB);
+    citizen.connect_to(&line.url());
+    let save = || {
+        let mut command = citizen.command();
+        command.args(["attachment", "save", &id, "-o", "out", "--timeout", "60", "--json"]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let first = save();
+    line.wait_for(4 * MIB);
+    for command in [save(), save(), first] {
+        let done = command.wait_with_output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stdout));
+    }
+    let left: Vec<_> =
+        fs::read_dir(citizen.folder().join("out")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(left, ["plan.bin"], "one file, and nothing beside it");
+    assert!(fs::read(citizen.folder().join("out/plan.bin")).unwrap() == content());
+    assert!(line.passed() < LEN + 8 * MIB, "it came down once");
+}
+
 /// Sealing and sending go on at once. Who is killed before the sealed bytes are kept begins anew, and what went up belongs
 /// to no message.
 #[test]

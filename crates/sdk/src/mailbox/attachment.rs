@@ -2,18 +2,21 @@
 //! missing or wrong, and the content gets its name only when everything holds.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, BufWriter, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use postfach_domain::hash::Digest;
 use postfach_domain::id::MessageId;
-use postfach_domain::segments::{SEGMENT_LEN, segment_len};
+use postfach_domain::segments::SEGMENT_LEN;
 use postfach_envelope::attachment::{Attachment, AttachmentOpenError, SegmentHashes, open_attachment};
 use postfach_proto::v1;
 use postfach_proto::v1::attachment_service_client::AttachmentServiceClient;
+use sha2::{Digest as _, Sha256};
 
+use super::partial::Partial;
 use super::{Mailbox, MessageRecord};
 use crate::client::{MAX_ANSWER, Pace, Patience, TRANSFER_LIMIT};
 use crate::error::{Error, EvidenceFault};
@@ -37,9 +40,11 @@ pub struct SavedAttachment {
 }
 
 impl Mailbox {
-    /// Downloads and opens an attachment of a letter that was read, into `target`. The folder must exist. A file that
-    /// is there already is an error: names are chosen by the application. What was downloaded stays in a partial file
-    /// beside it, under a short name, until it is complete; after an error the next call goes on there.
+    /// Downloads and opens an attachment of a letter that was read, into `target`. The folder must exist. Another file
+    /// that is there already is an error: names are chosen by the application. What was downloaded stays in a partial
+    /// file beside it, under a short name, until it is complete; after an error the next call goes on there. Where
+    /// another call saves the same attachment into the same folder, this one waits for it for as long as the client's
+    /// timeout.
     pub async fn save_attachment(
         &self,
         record: &MessageRecord,
@@ -47,16 +52,31 @@ impl Mailbox {
         target: &Path,
         progress: &Progress,
     ) -> Result<SavedAttachment, Error> {
-        let download = Download {
+        let hashes = self.segment_hashes(record.message_id()?, attachment).await?;
+        let (path, patience) = (partial_path(target, attachment, "part"), self.client.timeout());
+        let partial = blocking(move |cancel| Partial::claim(&path, patience, cancel)).await?;
+        let download = Arc::new(Download {
             mailbox: self.clone(),
             message_id: record.message_id()?,
-            hashes: self.segment_hashes(record.message_id()?, attachment).await?,
+            hashes,
             attachment: attachment.clone(),
-            partial: partial_path(target, attachment, "part"),
+            partial,
+            target: target.to_owned(),
             progress: progress.clone(),
-        };
-        download.fetch().await?;
-        download.open(target.to_owned()).await
+        });
+        if !download.is_saved().await? {
+            download.fetch().await?;
+            // What came changed on this machine after it was checked: the wrong part is fetched again, once.
+            if !download.open().await? {
+                download.fetch().await?;
+                if !download.open().await? {
+                    let changed = io::Error::new(io::ErrorKind::InvalidData, "it changes while it is read");
+                    return Err(download.partial.failed(changed));
+                }
+            }
+        }
+        download.partial.remove();
+        Ok(SavedAttachment { path: target.to_owned(), len: attachment.plain_len })
     }
 
     /// The hashes of all segments, checked against the root that the sender signed.
@@ -105,14 +125,47 @@ struct Download {
     message_id: MessageId,
     attachment: Attachment,
     hashes: SegmentHashes,
-    partial: PathBuf,
+    partial: Partial,
+    target: PathBuf,
     progress: Progress,
 }
 
 impl Download {
+    /// True where the target is there already with this very content: another call saved it.
+    async fn is_saved(self: &Arc<Self>) -> Result<bool, Error> {
+        let download = Arc::clone(self);
+        blocking(move |cancel| download.target_holds(cancel)).await
+    }
+
+    fn target_holds(&self, cancel: &Cancel) -> Result<bool, Error> {
+        let is_it = || -> io::Result<bool> {
+            let mut file = File::open(&self.target)?;
+            if file.metadata()?.len() != self.attachment.plain_len {
+                return Ok(false);
+            }
+            let (mut hasher, mut buffer) = (Sha256::new(), vec![0; 256 * 1024]);
+            loop {
+                cancel.check()?;
+                match file.read(&mut buffer)? {
+                    0 => break,
+                    n => hasher.update(&buffer[..n]),
+                }
+            }
+            Ok(Digest(hasher.finalize().into()) == self.attachment.plain_sha256)
+        };
+        match is_it() {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+            other => other.map_err(|e| Error::local(self.target.display().to_string(), e)),
+        }
+    }
+
     /// Fills the partial file. Ends when all segments are there and checked.
-    async fn fetch(&self) -> Result<(), Error> {
-        let mut next = self.checked_segments().await?;
+    async fn fetch(self: &Arc<Self>) -> Result<(), Error> {
+        let download = Arc::clone(self);
+        let checked = blocking(move |cancel| {
+            download.partial.checked_segments(&download.hashes, download.attachment.ct_len, cancel)
+        });
+        let mut next = checked.await?;
         self.tell(next);
         let patience = || Patience::of_transfer(self.mailbox.client.timeout());
         let mut now = patience();
@@ -133,18 +186,8 @@ impl Download {
         Ok(())
     }
 
-    /// How many segments at the beginning of the partial file are whole and right.
-    async fn checked_segments(&self) -> Result<u64, Error> {
-        let (partial, hashes, ct_len) = (self.partial.clone(), self.hashes.clone(), self.attachment.ct_len);
-        blocking(move |cancel| {
-            checked_segments(&partial, &hashes, ct_len, cancel)
-                .map_err(|e| Error::local(partial.display().to_string(), e))
-        })
-        .await
-    }
-
     /// One stream from the first missing segment on, as far as it goes.
-    async fn stream(&self, next: &mut u64) -> Result<(), Error> {
+    async fn stream(self: &Arc<Self>, next: &mut u64) -> Result<(), Error> {
         let request = v1::ReadSegmentsRequest {
             message_id: self.message_id.to_vec(),
             attachment_id: self.attachment.id.to_vec(),
@@ -177,17 +220,11 @@ impl Download {
         Ok(())
     }
 
-    async fn append(&self, index: u64, data: Bytes) -> Result<(), Error> {
-        let (partial, hashes) = (self.partial.clone(), self.hashes.clone());
+    async fn append(self: &Arc<Self>, index: u64, data: Bytes) -> Result<(), Error> {
+        let download = Arc::clone(self);
         blocking(move |_| {
-            hashes.check(index, &data).map_err(|e| open_error(e, &partial))?;
-            let write = || {
-                let mut file = File::options().create(true).truncate(false).write(true).open(&partial)?;
-                file.set_len(index * SEGMENT_LEN as u64)?;
-                file.seek(SeekFrom::End(0))?;
-                file.write_all(&data)
-            };
-            write().map_err(|e| Error::local(partial.display().to_string(), e))
+            download.hashes.check(index, &data).map_err(|e| open_error(e, &download.target))?;
+            download.partial.write(index, &data)
         })
         .await
     }
@@ -197,69 +234,67 @@ impl Download {
         (self.progress)(done, self.attachment.ct_len);
     }
 
-    /// Opens the complete partial file, and names the content.
-    async fn open(self, target: PathBuf) -> Result<SavedAttachment, Error> {
+    /// Opens the complete partial file, and names the content. False where the file is not any more what was checked.
+    async fn open(self: &Arc<Self>) -> Result<bool, Error> {
+        let download = Arc::clone(self);
         blocking(move |cancel| {
-            let plain = partial_path(&target, &self.attachment, "open");
-            let result = self.open_into(&plain, &target, cancel);
-            if result.is_err() {
+            let plain = partial_path(&download.target, &download.attachment, "open");
+            let result = download.open_into(&plain, cancel);
+            if !matches!(result, Ok(true)) {
                 // Nothing in it may be used; there is nothing to do if it cannot go.
                 let _ = fs::remove_file(&plain);
             }
-            result?;
-            let _ = fs::remove_file(&self.partial);
-            Ok(SavedAttachment { path: target, len: self.attachment.plain_len })
+            result
         })
         .await
     }
 
-    fn open_into(&self, plain: &Path, target: &Path, cancel: &Cancel) -> Result<(), Error> {
+    fn open_into(&self, plain: &Path, cancel: &Cancel) -> Result<bool, Error> {
         let local = |path: &Path| {
             let path = path.display().to_string();
             move |e| Error::local(path, e)
         };
         let mut out = BufWriter::with_capacity(256 * 1024, create_private(plain).map_err(local(plain))?);
         let quiet = crate::progress::quiet();
-        // An empty attachment still has a sealed file; it is there even where no segment was asked for.
-        let source = File::open(&self.partial).map_err(local(&self.partial))?;
+        let source = self.partial.from_the_start().map_err(|e| self.partial.failed(e))?;
         let source = Watched { inner: source, cancel, progress: &quiet, done: 0, total: 0 };
-        open_attachment(&self.attachment, Some(&self.hashes), source, &mut out)
-            .map_err(|e| open_error(e, plain))?;
+        match open_attachment(&self.attachment, Some(&self.hashes), source, &mut out) {
+            Ok(()) => {}
+            Err(error) if is_not_as_signed(&error) => return Ok(false),
+            Err(error) => return Err(open_error(error, plain)),
+        }
         out.flush().and_then(|()| out.get_ref().sync_all()).map_err(local(plain))?;
         drop(out);
+        self.name(plain, cancel).map(|()| true)
+    }
+
+    /// Gives the opened content its name.
+    fn name(&self, plain: &Path, cancel: &Cancel) -> Result<(), Error> {
+        let target = &self.target;
+        let local = |path: &Path| {
+            let path = path.display().to_string();
+            move |e| Error::local(path, e)
+        };
+        let there_is_another =
+            || Error::local(target.display().to_string(), io::ErrorKind::AlreadyExists.into());
         // A hard link never replaces a file that is there; where links are not possible, look before renaming.
         match fs::hard_link(plain, target) {
             Ok(()) => fs::remove_file(plain).map_err(local(plain))?,
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-                return Err(Error::local(target.display().to_string(), e));
+            Err(_) if target.exists() && self.target_holds(cancel)? => {
+                fs::remove_file(plain).map_err(local(plain))?;
             }
-            Err(_) if target.exists() => {
-                return Err(Error::local(target.display().to_string(), io::ErrorKind::AlreadyExists.into()));
-            }
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Err(there_is_another()),
+            Err(_) if target.exists() => return Err(there_is_another()),
             Err(_) => fs::rename(plain, target).map_err(local(target))?,
         }
         target.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or(Ok(()), sync_folder)
     }
 }
 
-fn checked_segments(partial: &Path, hashes: &SegmentHashes, ct_len: u64, cancel: &Cancel) -> io::Result<u64> {
-    let file = match File::open(partial) {
-        Ok(file) => file,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(0),
-        Err(e) => return Err(e),
-    };
-    let mut file = BufReader::with_capacity(256 * 1024, file);
-    let mut segment = Vec::new();
-    for index in 0..hashes.count() {
-        cancel.check()?;
-        segment.clear();
-        let len = segment_len(ct_len, index).unwrap_or(0) as u64;
-        file.by_ref().take(len).read_to_end(&mut segment)?;
-        if hashes.check(index, &segment).is_err() {
-            return Ok(index);
-        }
-    }
-    Ok(hashes.count())
+/// True where the bytes that were read are not those that were signed. Each was checked when it came: they changed here.
+fn is_not_as_signed(error: &AttachmentOpenError) -> bool {
+    let is_file = matches!(error, AttachmentOpenError::Read(_) | AttachmentOpenError::Write(_));
+    !is_file && !error.is_the_senders_fault()
 }
 
 /// What a failed check or file means.
@@ -270,51 +305,5 @@ fn open_error(error: AttachmentOpenError, path: &Path) -> Error {
         }
         e if e.is_the_senders_fault() => Error::BadMessage { reason: e.to_string() },
         e => Error::evidence(EvidenceFault::Attachment(e.to_string())),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use postfach_domain::id::AttachmentId;
-    use postfach_envelope::attachment::seal_attachment;
-    use rand::SeedableRng as _;
-
-    use super::*;
-
-    /// Resuming starts at the first segment that is missing, cut or wrong.
-    #[test]
-    fn a_partial_file_counts_as_far_as_it_is_right() {
-        let mut rng = rand::rngs::StdRng::seed_from_u64(1);
-        let plain = vec![7u8; SEGMENT_LEN * 2];
-        let mut sealed_bytes = Vec::new();
-        let id = AttachmentId([1; 16]);
-        let sealed =
-            seal_attachment(id, plain.len() as u64, plain.as_slice(), &mut sealed_bytes, &mut rng).unwrap();
-        let attachment = Attachment {
-            id,
-            name: "a".to_owned(),
-            media_type: String::new(),
-            plain_len: sealed.plain_len,
-            plain_sha256: sealed.plain_sha256,
-            ct_len: sealed.ct_len,
-            ct_root: sealed.ct_root,
-            identity: sealed.identity,
-        };
-        let hashes = SegmentHashes::verify(&attachment, sealed.leaves).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let partial = folder.path().join("p");
-        let count = |bytes: &[u8]| {
-            fs::write(&partial, bytes).unwrap();
-            checked_segments(&partial, &hashes, sealed.ct_len, &Cancel::default()).unwrap()
-        };
-        assert_eq!(count(&sealed_bytes), hashes.count());
-        assert_eq!(count(&sealed_bytes[..SEGMENT_LEN + 5]), 1);
-        assert_eq!(count(&[]), 0);
-        let mut wrong = sealed_bytes.clone();
-        wrong[SEGMENT_LEN + 1] ^= 1;
-        assert_eq!(count(&wrong), 1);
-        fs::remove_file(&partial).unwrap();
-        assert_eq!(checked_segments(&partial, &hashes, sealed.ct_len, &Cancel::default()).unwrap(), 0);
     }
 }

@@ -6,6 +6,7 @@ mod act;
 mod attachment;
 mod chain;
 mod page;
+mod partial;
 mod read;
 mod record;
 mod register;
