@@ -129,6 +129,8 @@ pub struct PairState {
     pub missing: BTreeSet<u64>,
     /// How many more are missing.
     pub unlisted: u64,
+    /// How many were missing when a sync came to its end, and were told then.
+    pub told: u64,
 }
 
 /// A message that came without its cover.

@@ -48,7 +48,6 @@ impl<'a, M: MailboxMemory> Sorter<'a, M> {
     pub(super) fn sort(mut self, items: Vec<Item>) -> Result<SyncPage, Error> {
         let mut page =
             SyncPage { items: Vec::with_capacity(items.len()), warnings: Vec::new(), has_more: false };
-        let before: HashMap<String, u64> = self.missing_counts();
         for item in items {
             let sorted = match item {
                 Item::Erased(index) => SyncItem::Erased { index },
@@ -60,17 +59,7 @@ impl<'a, M: MailboxMemory> Sorter<'a, M> {
             };
             page.items.push(sorted);
         }
-        for (issuer, count) in self.missing_counts() {
-            let new = count.saturating_sub(before.get(&issuer).copied().unwrap_or(0));
-            if new > 0 {
-                page.warnings.push(SyncWarning::MissingMessages { issuer, count: new });
-            }
-        }
         Ok(page)
-    }
-
-    fn missing_counts(&self) -> HashMap<String, u64> {
-        self.state.pairs.iter().map(|(issuer, pair)| (issuer.clone(), pair.missing_count())).collect()
     }
 
     fn message(
@@ -149,7 +138,29 @@ impl<'a, M: MailboxMemory> Sorter<'a, M> {
         if details.pair_seq > pair.highest {
             pair.skip_to(details.pair_seq);
         }
-        pair.missing.remove(&details.pair_seq);
+        if pair.missing.remove(&details.pair_seq) {
+            return Ok(());
+        }
+        // A number that was there is not missing; one that was not is one of those that are only counted.
+        let id = verified.event.message_id;
+        let came =
+            id.is_some_and(|id| self.known.contains_key(&id) || self.memory.accepted_index(&id).is_some());
+        if !came {
+            pair.unlisted = pair.unlisted.saturating_sub(1);
+        }
         Ok(())
+    }
+}
+
+/// What is missing at the end of a run, beyond what was told before. Not earlier: an erasure that explains a number stands
+/// behind it, perhaps on a later page.
+pub(super) fn tell_missing(state: &mut SyncState, warnings: &mut Vec<SyncWarning>) {
+    for (issuer, pair) in &mut state.pairs {
+        let missing = pair.missing_count();
+        let new = missing.saturating_sub(pair.told);
+        if new > 0 {
+            warnings.push(SyncWarning::MissingMessages { issuer: issuer.clone(), count: new });
+        }
+        pair.told = missing;
     }
 }

@@ -14,7 +14,7 @@ use postfach_proto::v1::mailbox_service_client::MailboxServiceClient;
 use super::Mailbox;
 use super::page::{Content, MailboxMemory, SyncPage, SyncWarning};
 use super::scan::WITH_A_SYNC;
-use super::sort::{Item, Sorter, message};
+use super::sort::{Item, Sorter, message, tell_missing};
 use super::verify::{Arrived, Reader};
 use crate::client::{MAX_ANSWER, Pace};
 use crate::error::{Error, EvidenceFault};
@@ -54,6 +54,7 @@ impl Mailbox {
         next.behind = behind;
         page.has_more = answer.has_more;
         if !page.has_more {
+            tell_missing(&mut next, &mut page.warnings);
             self.fetch_waiting(&mut next, &mut page).await?;
             self.scan_with_sync().await?;
         }

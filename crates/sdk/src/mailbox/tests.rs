@@ -10,7 +10,7 @@ use postfach_domain::submission::Hashes;
 use postfach_domain::time::Timestamp;
 use postfach_proto::v1;
 
-use super::sort::Sorter;
+use super::sort::{Sorter, tell_missing};
 use super::{Content, Defect, Mailbox, MailboxMemory, SyncItem, SyncPage, SyncWarning};
 use crate::error::{Error, EvidenceFault};
 use crate::state::SyncState;
@@ -51,7 +51,11 @@ async fn sync_as(
 ) -> Result<SyncPage, Error> {
     let seen = mailbox.client.observe(page.checkpoints.as_ref())?;
     let checked = mailbox.check_page(page, &seen).await?;
-    Sorter::new(memory, state, "here").sort(checked)
+    let mut sorted = Sorter::new(memory, state, "here").sort(checked)?;
+    if !page.has_more {
+        tell_missing(state, &mut sorted.warnings);
+    }
+    Ok(sorted)
 }
 
 /// The content of the only message of a page.
@@ -197,19 +201,71 @@ async fn numbers_continue_and_gaps_are_told_until_explained() {
     let expected = SyncWarning::MissingMessages { issuer: "stadt-test".to_owned(), count: 2 };
     assert_eq!(synced.warnings, [expected]);
     // An erasure explains one; a late message fills the other; a third with that number is a repeat.
-    let mut erased = world.accepted(&world.seal("2"), 0);
-    erased.event_type = EventType::Erased;
-    erased.signed = None;
-    erased.hashes = None;
-    erased.details = ErasedDetails { indexes: vec![77], pair_seq: 2 }.encode();
-    let erased = v1::SyncItem { event: Some(world.log(&erased)), ..v1::SyncItem::default() };
-    let rows = vec![erased, world.arrive(&world.seal("3"), 3), world.arrive(&world.seal("3 again"), 3)];
+    let rows = vec![
+        erasure(&mut world, 2),
+        world.arrive(&world.seal("3"), 3),
+        world.arrive(&world.seal("3 again"), 3),
+    ];
     let page = world.page(rows);
     let synced = sync(&world, &page, &mut state, &Memory::default()).await.unwrap();
     assert_eq!(state.pairs["stadt-test"].missing_count(), 0);
     assert!(matches!(&synced.warnings[..], [SyncWarning::RepeatedNumber { pair_seq: 3, .. }]));
     let SyncItem::Message(repeated) = &synced.items[2] else { panic!() };
     assert!(server_defect(&repeated.content).contains("number"));
+}
+
+/// A message of that number, which never came, was erased.
+fn erasure(world: &mut World, pair_seq: u64) -> v1::SyncItem {
+    let mut erased = world.accepted(&world.seal("erased"), 0);
+    erased.event_type = EventType::Erased;
+    erased.signed = None;
+    erased.hashes = None;
+    erased.details = ErasedDetails { indexes: vec![77], pair_seq }.encode();
+    v1::SyncItem { event: Some(world.log(&erased)), ..v1::SyncItem::default() }
+}
+
+#[tokio::test]
+async fn a_gap_that_a_later_page_explains_is_not_told() {
+    let mut world = World::new();
+    let mut state = SyncState::default();
+    let row = world.arrive(&world.seal("3"), 3);
+    let first = v1::SyncResponse { has_more: true, ..world.page(vec![row]) };
+    let synced = sync(&world, &first, &mut state, &Memory::default()).await.unwrap();
+    assert!(synced.warnings.is_empty() && state.pairs["stadt-test"].missing_count() == 2);
+    let row = erasure(&mut world, 1);
+    let page = world.page(vec![row]);
+    // What no page explains is told at the end, and once.
+    let synced = sync(&world, &page, &mut state, &Memory::default()).await.unwrap();
+    let missing = SyncWarning::MissingMessages { issuer: "stadt-test".to_owned(), count: 1 };
+    assert_eq!(synced.warnings, [missing]);
+    let row = world.arrive(&world.seal("4"), 4);
+    let page = world.page(vec![row]);
+    let synced = sync(&world, &page, &mut state, &Memory::default()).await.unwrap();
+    assert!(synced.warnings.is_empty(), "{:?}", synced.warnings);
+}
+
+#[tokio::test]
+async fn erasures_explain_also_gaps_that_are_too_large_to_be_listed() {
+    let mut world = World::new();
+    let mut state = SyncState::default();
+    let sealed = world.seal("1003");
+    let row = world.arrive(&sealed, 1003);
+    let first = v1::SyncResponse { has_more: true, ..world.page(vec![row]) };
+    let synced = sync(&world, &first, &mut state, &Memory::default()).await.unwrap();
+    let SyncItem::Message(message) = &synced.items[0] else { panic!("{synced:?}") };
+    let memory = Memory(HashMap::from([(message.message_id, (message.accepted.index, sealed.hashes()))]));
+    assert_eq!((state.pairs["stadt-test"].unlisted, state.pairs["stadt-test"].missing_count()), (2, 1002));
+    // One of those that are only counted, one that is listed, and the one that came, which explains nothing.
+    let mut came = world.accepted(&sealed, 0);
+    came.event_type = EventType::Erased;
+    came.signed = None;
+    came.details = ErasedDetails { indexes: vec![0], pair_seq: 1003 }.encode();
+    let came = v1::SyncItem { event: Some(world.log(&came)), ..v1::SyncItem::default() };
+    let rows = vec![erasure(&mut world, 1002), erasure(&mut world, 7), came];
+    let page = world.page(rows);
+    let synced = sync(&world, &page, &mut state, &memory).await.unwrap();
+    let missing = SyncWarning::MissingMessages { issuer: "stadt-test".to_owned(), count: 1000 };
+    assert_eq!(synced.warnings, [missing]);
 }
 
 #[tokio::test]
