@@ -80,6 +80,11 @@ mod tests {
         let used = failure(Error::Conflict { reason: "CODE_USED".to_owned(), request_id: None });
         assert_eq!((used.exit.code(), used.reason.as_str()), (9, "CODE_USED"));
         assert!(used.message.contains("code"), "{}", used.message);
+        for reason in ["TOO_MANY_UPLOADS", "TOO_MANY_READERS", "TOO_MANY_WATCHES", "ATTACHMENT_BUSY"] {
+            let full = failure(Error::Conflict { reason: reason.to_owned(), request_id: None });
+            assert_eq!((full.exit.code(), full.reason.as_str()), (9, reason));
+            assert!(!full.message.contains(reason), "no words of its own: {}", full.message);
+        }
         let odd =
             failure(Error::Conflict { reason: "NEVER_HEARD".to_owned(), request_id: Some("r-7".into()) });
         assert!(odd.message.contains("NEVER_HEARD"), "{}", odd.message);

@@ -39,7 +39,9 @@ impl Patience {
 
     /// Waits after a failure that means that the server is away; every other one ends the command.
     pub async fn bear(&mut self, context: &Context, failure: Failure) -> Outcome<()> {
-        if failure.exit != Exit::ServerAway || !self.began {
+        // After a break the service may count the stream that broke for a while yet.
+        let passes = failure.exit == Exit::ServerAway || failure.reason == "TOO_MANY_WATCHES";
+        if !passes || !self.began {
             return Err(failure);
         }
         if !std::mem::replace(&mut self.told, true) {

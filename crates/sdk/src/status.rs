@@ -76,6 +76,10 @@ impl Failure {
             Code::Unauthenticated => Error::NotAccepted { reason, request_id },
             Code::PermissionDenied => Error::NotAllowed { reason, request_id },
             Code::AlreadyExists | Code::FailedPrecondition => Error::Conflict { reason, request_id },
+            // Too many uploads or streams of this caller at once: nothing is wrong with what was sent, and it will pass.
+            Code::ResourceExhausted if reason.starts_with("TOO_MANY_") => {
+                Error::Conflict { reason, request_id }
+            }
             Code::InvalidArgument | Code::ResourceExhausted => {
                 let (field, why) = self.fields.into_iter().next().unwrap_or((reason, self.message));
                 Error::BadInput { field, reason: why }
@@ -107,6 +111,10 @@ mod tests {
         assert!(matches!(error(Code::NotFound, "NOT_FOUND"), Error::NotFound { .. }));
         assert!(matches!(error(Code::FailedPrecondition, "CODE_EXPIRED"), Error::Expired { .. }));
         assert!(matches!(error(Code::AlreadyExists, "MESSAGE_ID_REUSED"), Error::Conflict { .. }));
+        for reason in ["TOO_MANY_UPLOADS", "TOO_MANY_READERS", "TOO_MANY_WATCHES"] {
+            assert_eq!(error(Code::ResourceExhausted, reason).reason(), Some(reason));
+        }
+        assert!(matches!(error(Code::ResourceExhausted, "MESSAGE_TOO_LARGE"), Error::BadInput { .. }));
         assert!(matches!(error(Code::Unavailable, "BUSY"), Error::ServerAway { .. }));
         assert_eq!(error(Code::PermissionDenied, "X").request_id(), Some("r-1"));
     }

@@ -165,7 +165,7 @@ fn is_final(error: &Error) -> bool {
 fn to_be_repeated(failure: Failure, id: &MessageId) -> Failure {
     let mut failure = about(failure, id);
     let id = id.to_string();
-    if failure.exit == Exit::ServerAway {
+    if failure.exit == Exit::ServerAway || failure.reason == "TOO_MANY_UPLOADS" {
         failure.hint = format!("{} {}", failure.hint, t!("send-repeat", id = id.as_str()));
     }
     failure
@@ -216,6 +216,13 @@ impl Answer for Delivered {
 mod tests {
     use super::*;
     use crate::commands::documented::assert_documented;
+
+    #[test]
+    fn what_passes_by_itself_is_not_final() {
+        let conflict = |reason: &str| Error::Conflict { reason: reason.to_owned(), request_id: None };
+        assert!(is_final(&conflict("MESSAGE_ID_REUSED")) && is_final(&Error::PaperRequired));
+        assert!(!is_final(&conflict("TOO_MANY_UPLOADS")));
+    }
 
     #[test]
     fn the_answer_is_as_documented() {

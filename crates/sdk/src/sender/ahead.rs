@@ -1,6 +1,7 @@
 //! A head start: uploads attachments while they are still being sealed. Nothing relies on it. Whatever it did not do,
 //! [`Sender::upload`] does, and asks the service first; where sealing breaks off, what went up belongs to no message and
-//! expires.
+//! expires after `upload_life_seconds`. As many uploads as `open_uploads` of the limits may be open: whoever is killed so
+//! often within that time sends without a head start and, where attachments are to be sent, has to wait.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,6 +28,8 @@ const IN_MEMORY: usize = PARALLEL + 1;
 /// How long sealing waits for the line to take a segment from memory, once until it took one again. A slow line reads from
 /// the spool: the entry must be stored soon, or all that went up was in vain when the process dies.
 const PATIENCE: Duration = Duration::from_millis(20);
+/// The service keeps no more uploads of this sender.
+const TOO_MANY_UPLOADS: &str = "TOO_MANY_UPLOADS";
 /// How often progress is told.
 const TELL_EVERY: Duration = Duration::from_millis(100);
 
@@ -142,7 +145,11 @@ struct Upload {
 impl Upload {
     async fn run(mut self) -> Result<(), Error> {
         while let Some(first) = self.sealed.recv().await {
-            self.one(first).await?;
+            match self.one(first).await {
+                // No head start then. One may have ended when the upload itself begins.
+                Err(Error::Conflict { reason, .. }) if reason == TOO_MANY_UPLOADS => break,
+                other => other?,
+            }
         }
         Ok(())
     }
