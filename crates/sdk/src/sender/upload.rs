@@ -85,6 +85,8 @@ impl Job {
             self.report.add(self.ct_len);
             return Ok(());
         }
+        // Before anything is counted with them.
+        check_missing(&state.missing, 0, attachment.segments())?;
         let missing: u64 = state.missing.iter().map(|run| run.count).sum();
         if missing < attachment.segments() && state.missing.len() < 1000 {
             self.report.add(attachment.segments().saturating_sub(missing) * SEGMENT_LEN as u64);
