@@ -7,6 +7,7 @@ use postfach_domain::authority::AuthorityCert;
 use postfach_domain::event::{Event, EventSigned, EventType};
 use postfach_domain::id::Party;
 use postfach_domain::outer::Outer;
+use postfach_domain::sign::PublicKey;
 use postfach_ledger::head::HeadStatement;
 use postfach_proto::v1;
 use postfach_proto::v1::mailbox_service_client::MailboxServiceClient;
@@ -180,7 +181,7 @@ impl Mailbox {
         }
         let verified = self.client.verify_event(logged, seen)?;
         if verified.event.event_type != EventType::Accepted {
-            self.check_event(&verified, reader.certificates)?;
+            self.check_event(&verified, reader)?;
             return Ok(Item::Event(Box::new(verified)));
         }
         let arrived = Arrived {
@@ -194,7 +195,7 @@ impl Mailbox {
     }
 
     /// Checks who acted in a later event.
-    fn check_event(&self, verified: &VerifiedEvent, certificates: &[CertifiedKey]) -> Result<(), Error> {
+    fn check_event(&self, verified: &VerifiedEvent, reader: &Reader<'_>) -> Result<(), Error> {
         let event = &verified.event;
         let ours = match event.event_type {
             EventType::Consent | EventType::ConsentRevoked => true,
@@ -207,14 +208,8 @@ impl Mailbox {
             EventType::Withdrawn => {
                 let sender = event.sender.as_ref().ok_or_else(|| verified.fault("it names no sender"))?;
                 let act = verified.act_by(sender, &self.client.service().origin)?;
-                let fits = |cert: &AuthorityCert| {
-                    act.actor == Party::Authority(cert.authority_id.clone()) && act.signer == cert.key_id()
-                };
-                let key = certificates
-                    .iter()
-                    .find(|key| fits(&key.certificate) && key.counts_at(event.keys_size, event.occurred_at));
-                let key = key.ok_or_else(|| verified.fault("no certificate of the key that withdrew it"))?;
-                verified.check_act(&key.certificate.sign_pub).map(|_| ())
+                let key = key_that_withdrew(verified, &act, reader)?;
+                verified.check_act(&key).map(|_| ())
             }
             kind if ActType::of_event(kind).is_some() => self.check_act_of_ours(verified).map(|_| ()),
             _ => Ok(()),
@@ -247,6 +242,29 @@ impl Mailbox {
             }
         }
         Ok(())
+    }
+}
+
+/// The sender's key, certified or in the chain, that signed the withdrawal.
+fn key_that_withdrew(verified: &VerifiedEvent, act: &Act, reader: &Reader<'_>) -> Result<PublicKey, Error> {
+    let event = &verified.event;
+    match &act.actor {
+        Party::Authority(id) => {
+            let fits = |cert: &AuthorityCert| cert.authority_id == *id && act.signer == cert.key_id();
+            let key = reader
+                .certificates
+                .iter()
+                .find(|key| fits(&key.certificate) && key.counts_at(event.keys_size, event.occurred_at));
+            let key = key.ok_or_else(|| verified.fault("no certificate of the key that withdrew it"))?;
+            Ok(key.certificate.sign_pub)
+        }
+        Party::Mailbox(address) => {
+            let head = act.actor_head.ok_or_else(|| verified.fault("its act names no head"))?;
+            let chain = reader.senders.iter().find(|c| c.chain.address() == *address);
+            let chain = chain.filter(|c| c.chain.contains(&head));
+            let key = chain.and_then(|c| c.chain.active_key_at(&act.signer, head.seq));
+            key.copied().ok_or_else(|| verified.fault("no chain of the sender with the key that withdrew it"))
+        }
     }
 }
 

@@ -3,9 +3,12 @@
 
 use std::collections::HashMap;
 
-use postfach_domain::event::{ErasedDetails, Event, EventType};
+use postfach_domain::act::{Act, ActType, MessageRef};
+use postfach_domain::chain::link_hash;
+use postfach_domain::event::{ErasedDetails, Event, EventSigned, EventType};
 use postfach_domain::hash::Digest;
-use postfach_domain::id::{Address, MessageId};
+use postfach_domain::head::ChainHead;
+use postfach_domain::id::{ActId, Address, MessageId, Party};
 use postfach_domain::submission::Hashes;
 use postfach_domain::time::Timestamp;
 use postfach_proto::v1;
@@ -315,6 +318,44 @@ async fn a_later_event_names_the_accepted_bytes() {
     let page = world.page(vec![row]);
     let result = sync(&world, &page, &mut SyncState::default(), &memory).await;
     assert!(matches!(fault(result), EvidenceFault::Event { .. }));
+}
+
+#[tokio::test]
+async fn what_a_citizen_withdraws_is_checked_with_her_chain() {
+    for (chain, seq, fits) in [(true, 0, true), (false, 0, false), (true, 1, false)] {
+        let mut world = World::new();
+        let accepted = world.accepted(&world.seal("a"), 1);
+        let hashes = accepted.hashes.unwrap();
+        let logged = world.chain();
+        let act = Act {
+            origin: world.service.origin.clone(),
+            act_id: ActId([9; 16]),
+            act_type: ActType::Withdrawn,
+            actor: Party::Mailbox(world.citizen.address),
+            signer: world.citizen.device.sign.key_id(),
+            actor_head: Some(ChainHead { seq, link_hash: link_hash(&logged.links[0]) }),
+            message: Some(MessageRef {
+                message_id: accepted.message_id.unwrap(),
+                outer_hash: hashes.outer,
+                letter_hash: hashes.letter,
+            }),
+            time: NOW,
+            reason: String::new(),
+            details: Vec::new(),
+        };
+        let withdrawn = Event {
+            event_type: EventType::Withdrawn,
+            sender: Some(act.actor.clone()),
+            signed: Some(EventSigned::Act(act.sign(&world.citizen.device.sign))),
+            pair_seq: 0,
+            ..accepted
+        };
+        let row = v1::SyncItem { event: Some(world.log(&withdrawn)), ..v1::SyncItem::default() };
+        let senders = if chain { vec![logged] } else { Vec::new() };
+        let page = v1::SyncResponse { senders, ..world.page(vec![row]) };
+        let result = sync(&world, &page, &mut SyncState::default(), &Memory::default()).await;
+        assert_eq!(result.is_ok(), fits, "{chain} {seq}: {result:?}");
+    }
 }
 
 #[tokio::test]
