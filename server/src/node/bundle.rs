@@ -101,7 +101,8 @@ mod tests {
         let bytes = bundle.encode();
         assert_eq!(Bundle::decode(&bytes).unwrap().encode(), bytes);
         let other = String::from_utf8(bytes.to_vec()).unwrap();
-        for bad in [other.replace("node-1", "node-2"), other.replace("card", "cart"), "{}".into(), "".into()]
+        for bad in
+            [other.replace("node-1", "node-2"), other.replace("card", "cart"), "{}".into(), String::new()]
         {
             assert_eq!(Bundle::decode(bad.as_bytes()).err().unwrap().reason, "NODE_FILE", "{bad}");
         }
