@@ -68,8 +68,10 @@ impl App {
         self.blobs.put(SegmentName { blob: attachment.blob, index, leaf }, data).await?;
         let operation =
             RecordSegment { sender_no: attachment.sender_no, id, blob: attachment.blob, index, leaf };
-        self.submit(operation).await?;
-        Ok(leaf)
+        match self.submit(operation).await? {
+            Outcome::Known(_) => self.committed_segment(&attachment, index, leaf).await,
+            _ => Ok(leaf),
+        }
     }
 
     /// A segment of an attachment that was committed already: the same bytes are fine.
@@ -101,13 +103,14 @@ impl App {
     ) -> Result<UploadState, AppError> {
         let mut attachment = self.own_upload(caller, id).await?;
         if attachment.ct_root.is_none() {
+            // What cannot be committed does not burden the committer.
             let (root, segments) = self.root_of(&attachment).await?;
             if segments != segment_count(attachment.ct_len) {
                 return Err(AppError::invalid("attachment_id", "segments are missing"));
             }
             if root == ct_root {
                 let (sender_no, blob) = (attachment.sender_no, attachment.blob);
-                self.submit(CommitUpload { sender_no, id, blob, ct_root }).await?;
+                self.submit(CommitUpload { sender_no, id, blob, segments, ct_root }).await?;
                 attachment = self.own_upload(caller, id).await?;
             }
         }
@@ -253,25 +256,34 @@ impl Operation for RecordSegment {
     }
 }
 
-/// A compared root on its way.
+/// A root on its way. It was compared already, but a segment may have been written anew since: here it is compared with
+/// what is committed with it.
 #[derive(Debug)]
 struct CommitUpload {
     sender_no: u64,
     id: AttachmentId,
     blob: BlobKey,
+    /// How many there are.
+    segments: u64,
     ct_root: Digest,
 }
 
 impl Operation for CommitUpload {
+    /// What is loaded for it counts like what is written.
+    fn weight(&self) -> usize {
+        usize::try_from(self.segments).unwrap_or(usize::MAX).saturating_mul(size_of::<Digest>())
+    }
+
     fn needs(&self, needs: &mut Needs) {
         needs.attachments.insert((self.sender_no, self.id));
+        needs.leaves.insert(self.blob);
     }
 
     fn apply(&self, set: &mut WorkingSet) -> Result<Applied, Refusal> {
         let key = (self.sender_no, self.id);
         let attachment = set.attachments.get(&key).filter(|a| a.blob == self.blob).cloned();
         let mut attachment = attachment.ok_or(Refusal::NotFound)?;
-        if attachment.ct_root.is_some() {
+        if attachment.ct_root.is_some() || set.root_of(self.blob) != (self.ct_root, self.segments) {
             return Ok(Applied::Known(None));
         }
         attachment.ct_root = Some(self.ct_root);

@@ -7,6 +7,7 @@ use postfach_domain::hash::Digest;
 use postfach_domain::id::{ActId, Address, AttachmentId, AuthorityId, KeyId, MessageId, Party};
 
 use super::WorkingSet;
+use crate::blobs::BlobKey;
 use crate::storage::sql::{attachments, authorities, mailboxes, messages};
 use crate::storage::{Query, StoreError};
 
@@ -41,6 +42,8 @@ pub struct Needs {
     pub uses: BTreeSet<u64>,
     /// Senders whose open uploads are to be counted.
     pub open_uploads: BTreeSet<u64>,
+    /// Blobs whose leaves are wanted, all of them.
+    pub leaves: BTreeSet<BlobKey>,
 }
 
 impl Needs {
@@ -89,6 +92,9 @@ impl Needs {
         for sender_no in self.open_uploads {
             let count = attachments::open_uploads(query, sender_no, set.now()).await?;
             set.open_uploads.insert(sender_no, count);
+        }
+        for blob in self.leaves {
+            set.leaves.insert(blob, attachments::leaves(query, blob).await?);
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use postfach_domain::hash::Digest;
 use postfach_domain::head::ChainHead;
 use postfach_domain::id::{ActId, Address, AttachmentId, AuthorityId, KeyId, MessageId, Party};
 use postfach_domain::keylog::KeyLeaf;
+use postfach_domain::segments::SegmentRoot;
 use postfach_domain::terms::LegalRegime;
 use postfach_domain::time::Timestamp;
 use rand::rngs::StdRng;
@@ -17,6 +18,7 @@ use rand_core::RngCore as _;
 
 use super::changes::Changes;
 use super::table::Table;
+use crate::blobs::BlobKey;
 use crate::storage::sql::attachments::Attachment;
 use crate::storage::sql::authorities::{Authority, AuthorityKeyRow};
 use crate::storage::sql::events::EventRow;
@@ -68,6 +70,8 @@ pub struct WorkingSet {
     pub uses: HashMap<u64, Vec<(u64, AttachmentId)>>,
     /// Open uploads of senders, those of this batch included.
     pub open_uploads: HashMap<u64, u64>,
+    /// Leaves of the segments that a blob has, in order, as they were before this batch.
+    pub leaves: HashMap<BlobKey, Vec<Digest>>,
     /// Rows to add or remove that no later operation of the batch looks at.
     pub changes: Changes,
 }
@@ -93,6 +97,7 @@ impl WorkingSet {
             attachments: Table::default(),
             uses: HashMap::new(),
             open_uploads: HashMap::new(),
+            leaves: HashMap::new(),
             changes: Changes::default(),
         }
     }
@@ -208,6 +213,16 @@ impl WorkingSet {
         let one = self.consents.get(&(mailbox_no, Some(authority.clone())));
         let newest = all.into_iter().chain(one).max_by_key(|consent| consent.time);
         newest.is_some_and(|consent| consent.granted)
+    }
+
+    /// Root over the segments of a blob, with those that this batch wrote anew, and how many there are. Needs its leaves,
+    /// and that none was missing before this batch.
+    pub fn root_of(&self, blob: BlobKey) -> (Digest, u64) {
+        let mut root = SegmentRoot::new();
+        for (index, leaf) in (0..).zip(self.leaves.get(&blob).into_iter().flatten()) {
+            root.push(*self.changes.segments.get(&(blob, index)).unwrap_or(leaf));
+        }
+        (root.root(), root.len())
     }
 
     /// Remembers an act under its id.

@@ -8,6 +8,7 @@ use postfach_domain::outer::OuterAttachment;
 use postfach_domain::segments::{SEGMENT_LEN, root, segment_leaf};
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{field, refusal};
 use crate::app::{AppError, SegmentRange};
@@ -64,6 +65,58 @@ async fn segments_come_in_any_order_and_must_have_the_root() {
     assert_eq!(field(write(0, vec![9; SEGMENT_LEN]).await), "data");
     assert_eq!(field(world.app.create_upload(&amt.caller(), ID, 5).await), "attachment_id");
     assert!(world.app.create_upload(&amt.caller(), ID, ct_len).await.unwrap().committed);
+}
+
+/// Runs two calls so that the second one has looked at what is stored before the first one changes it, and both are
+/// decided in one batch, in this order.
+async fn in_one_batch<A: Send + 'static, B: Send + 'static>(
+    world: &World,
+    amt: &Authority,
+    first: impl Future<Output = A> + Send + 'static,
+    second: impl Future<Output = B> + Send + 'static,
+) -> (A, B) {
+    let (app, caller) = (world.app.clone(), amt.caller());
+    let silence = world.store.keep_silent().await;
+    let id = AttachmentId(world.random());
+    let before = tokio::spawn(async move { app.create_upload(&caller, id, 1).await });
+    while world.app.get_upload(&amt.caller(), id).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    // Nothing tells when a call has come to the committer; on a slow machine the test proves less, and does not fail.
+    let pause = || tokio::time::sleep(Duration::from_millis(100));
+    let first = tokio::spawn(first);
+    pause().await;
+    let second = tokio::spawn(second);
+    pause().await;
+    drop(silence);
+    before.await.unwrap().unwrap();
+    (first.await.unwrap(), second.await.unwrap())
+}
+
+#[tokio::test]
+async fn a_segment_that_is_written_beside_the_commit_fits_the_root_or_is_refused() {
+    let world = World::new().await;
+    let amt = world.authority("amt").await;
+    let one = |bytes: &[u8]| root([segment_leaf(&ID, 0, bytes)]);
+    let write = |bytes: &'static [u8]| {
+        let (app, caller) = (world.app.clone(), amt.caller());
+        async move { app.write_segment(&caller, ID, 0, bytes.into()).await }
+    };
+    let commit = |ct_root| {
+        let (app, caller) = (world.app.clone(), amt.caller());
+        async move { app.commit_upload(&caller, ID, ct_root).await }
+    };
+    world.app.create_upload(&amt.caller(), ID, 3).await.unwrap();
+    write(b"one").await.unwrap();
+    let (written, committed) = in_one_batch(&world, &amt, write(b"two"), commit(one(b"one"))).await;
+    written.unwrap();
+    assert_eq!(field(committed), "ct_root");
+    assert!(!world.app.get_upload(&amt.caller(), ID).await.unwrap().committed);
+
+    let (committed, written) = in_one_batch(&world, &amt, commit(one(b"two")), write(b"one")).await;
+    assert!(committed.unwrap().committed);
+    assert_eq!(field(written), "data");
+    world.audit(false).await;
 }
 
 #[tokio::test]

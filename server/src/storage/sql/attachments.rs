@@ -146,6 +146,22 @@ pub async fn segments(
     rows.into_iter().map(|mut row| Ok((row.unsigned(0)?, digest(&mut row, 1)?))).collect()
 }
 
+/// Leaves of all segments of a blob that are stored, in order.
+pub async fn leaves(query: &mut dyn Query, blob: BlobKey) -> Result<Vec<Digest>, StoreError> {
+    /// Rows at a time: they take more room than their leaves.
+    const PAGE: usize = 4096;
+    let (mut leaves, mut next) = (Vec::new(), 0);
+    loop {
+        let page = segments(query, blob, next, PAGE as u64).await?;
+        next = page.last().map_or(next, |(index, _)| index + 1);
+        let last = page.len() < PAGE;
+        leaves.extend(page.into_iter().map(|(_, leaf)| leaf));
+        if last {
+            return Ok(leaves);
+        }
+    }
+}
+
 /// Writes segments; the same index again replaces the leaf.
 pub async fn upsert_segments(tx: &mut dyn Tx, segments: &[(BlobKey, u64, Digest)]) -> Result<(), StoreError> {
     static UPSERT: ManyRows = ManyRows::new(
