@@ -97,6 +97,11 @@ fn a_server_that_never_has_enough_of_an_upload_is_not_served_without_end() {
     };
     let words_of = |id: &'static str| [&sending(&address, id)[..], &["--attach", &file]].concat();
     let id: &'static str = message_id(60).leak();
+    // Also when the upload begins, for what went up while it was sealed would be all of it.
+    let state = missing(0, 1);
+    s.liar.lies::<v1::CreateUploadRequest, Created>(CREATE, move |_, answer| {
+        answer.upload = Some(state.clone());
+    });
     let state = missing(0, 1);
     s.liar.lies::<v1::GetUploadRequest, v1::GetUploadResponse>(GET, move |_, answer| {
         answer.upload = Some(state.clone());
