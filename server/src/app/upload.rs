@@ -9,7 +9,7 @@ use postfach_domain::segments::{SegmentRoot, segment_count, segment_leaf, segmen
 use postfach_domain::time::Timestamp;
 
 use super::{App, AppError, Caller, SegmentRange, UploadState};
-use crate::blobs::{BlobKey, SegmentName};
+use crate::blobs::{BlobKey, Deletion, SegmentName};
 use crate::commit::{Applied, Needs, Operation, Outcome, WorkingSet};
 use crate::storage::sql::attachments::{self, Attachment};
 use crate::storage::{Ask, StoreError};
@@ -68,9 +68,24 @@ impl App {
         self.blobs.put(SegmentName { blob: attachment.blob, index, leaf }, data).await?;
         let operation =
             RecordSegment { sender_no: attachment.sender_no, id, blob: attachment.blob, index, leaf };
-        match self.submit(operation).await? {
-            Outcome::Known(_) => self.committed_segment(&attachment, index, leaf).await,
-            _ => Ok(leaf),
+        match self.submit(operation).await {
+            Ok(Outcome::Known(_)) => self.committed_segment(&attachment, index, leaf).await,
+            Ok(_) => Ok(leaf),
+            Err(error) => {
+                if matches!(error, AppError::NotFound) {
+                    self.delete_orphan(attachment.blob).await;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Deletes what was stored for a blob that had gone meanwhile. It is listed as garbage, but where the round of cleaning
+    /// that deletes the blob is just ending, it takes this entry for its own.
+    async fn delete_orphan(&self, blob: BlobKey) {
+        match self.blobs.delete(blob).await {
+            Ok(Deletion::Done | Deletion::Held) => {}
+            Err(error) => tracing::warn!(%error, "an expired upload's segment stays until the next cleaning"),
         }
     }
 
@@ -251,7 +266,10 @@ impl Operation for RecordSegment {
                 Ok(Applied::Stored)
             }
             Some(_) => Ok(Applied::Known(None)),
-            None => Err(Refusal::NotFound),
+            None => {
+                set.changes.orphans.insert(self.blob);
+                Ok(Applied::Refused(Refusal::NotFound))
+            }
         }
     }
 }

@@ -80,7 +80,10 @@ impl Engine {
         let mut set = WorkingSet::new(now.max(last), sizes, salts);
         load(tx, &mut set, operations).await?;
         let applied = apply(&mut set, operations);
-        if !applied.iter().any(|a| matches!(a, Ok(Applied::Logged { .. } | Applied::Stored))) {
+        if !applied
+            .iter()
+            .any(|a| matches!(a, Ok(Applied::Logged { .. } | Applied::Stored | Applied::Refused(_))))
+        {
             let answers = applied.iter().map(unlogged).collect();
             return Ok(Done::nothing(answers, next));
         }
@@ -247,8 +250,8 @@ async fn write_logs(tx: &mut dyn Tx, next: &Snapshot, probe: bool) -> Result<(),
 fn unlogged(applied: &Result<Applied, Refusal>) -> Result<Outcome, Rejected> {
     match applied {
         Ok(Applied::Known(index)) => Ok(Outcome::Known(*index)),
+        Ok(Applied::Refused(refusal)) | Err(refusal) => Err(Rejected::Refused(*refusal)),
         Ok(_) => Ok(Outcome::Stored),
-        Err(refusal) => Err(Rejected::Refused(*refusal)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a batch writes, and writing it: a handful of statements over many rows.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use postfach_domain::format::Signed;
 use postfach_domain::hash::Digest;
@@ -48,6 +48,8 @@ pub struct Changes {
     pub erased: Vec<(u64, Vec<u64>)>,
     /// Attachments to delete with their segments.
     pub dropped_blobs: Vec<BlobKey>,
+    /// Blobs that no attachment has and that something was stored for.
+    pub orphans: BTreeSet<BlobKey>,
     /// Blobs that the blob store has deleted.
     pub collected: Vec<BlobKey>,
     /// Writes the heads as they are: shows whether anything can be written.
@@ -70,6 +72,7 @@ pub(super) async fn write(tx: &mut dyn Tx, set: &mut WorkingSet) -> Result<(), S
     for blob in std::mem::take(&mut set.changes.collected) {
         attachments::forget_garbage(tx, blob).await?;
     }
+    attachments::insert_garbage(tx, &Vec::from_iter(std::mem::take(&mut set.changes.orphans))).await?;
     Ok(())
 }
 

@@ -80,6 +80,8 @@ pub enum Applied {
     Known(Option<u64>),
     /// Stored, nothing logged.
     Stored,
+    /// A rule says no, and what the caller left elsewhere is noted to be cleaned away.
+    Refused(Refusal),
 }
 
 /// What the caller of an operation learns. Everything in it is durable.

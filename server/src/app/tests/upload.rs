@@ -10,10 +10,15 @@ use postfach_domain::segments::{SEGMENT_LEN, root, segment_leaf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use tokio::sync::Semaphore;
+
 use super::{field, refusal};
 use crate::app::{AppError, SegmentRange};
+use crate::audit::verify::{Options, verify};
 use crate::blobs::s3::tests::Bucket;
-use crate::blobs::{BlobStore, LocalBlobs};
+use crate::blobs::{BlobKey, BlobStore, BlobWork, Deletion, Hold, LocalBlobs, Names, SegmentName};
+use crate::deployment::folder::Folder;
 use crate::testing::{Authority, World, message_ref};
 
 const ID: AttachmentId = AttachmentId([5; 16]);
@@ -198,6 +203,73 @@ async fn uploads_end(blobs: Arc<dyn BlobStore>) {
     assert!(world.app.read_segments(&amt.caller(), ids[1], ID).await.is_ok());
     world.app.erase(ids[1]).await.unwrap();
     assert_eq!(stored(&*blobs).await, 0);
+}
+
+/// A blob store whose `put` waits until it may.
+#[derive(Debug)]
+struct SlowBlobs {
+    inner: Arc<dyn BlobStore>,
+    may_put: Semaphore,
+}
+
+impl BlobStore for SlowBlobs {
+    fn put(&self, name: SegmentName, bytes: Bytes) -> BlobWork<'_, ()> {
+        Box::pin(async move {
+            let _may = self.may_put.acquire().await.unwrap();
+            self.inner.put(name, bytes).await
+        })
+    }
+
+    fn get(&self, name: SegmentName) -> BlobWork<'_, Bytes> {
+        self.inner.get(name)
+    }
+
+    fn delete(&self, blob: BlobKey) -> BlobWork<'_, Deletion> {
+        self.inner.delete(blob)
+    }
+
+    fn hold(&self) -> BlobWork<'_, Option<Hold>> {
+        self.inner.hold()
+    }
+
+    fn names(&self) -> Names {
+        self.inner.names()
+    }
+}
+
+#[tokio::test]
+async fn a_segment_on_its_way_while_its_upload_expires_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    late_segment(Arc::new(LocalBlobs::open(folder.path()).unwrap())).await;
+    late_segment(Arc::new(Bucket::new().open())).await;
+}
+
+async fn late_segment(inner: Arc<dyn BlobStore>) {
+    let slow = Arc::new(SlowBlobs { inner: inner.clone(), may_put: Semaphore::new(0) });
+    let world = World::with_blobs(slow.clone()).await;
+    let amt = world.authority("amt").await;
+    // Alone, and beside a backup that forbids to delete: then the next cleaning does it.
+    for (id, beside_backup) in [(AttachmentId([1; 16]), false), (AttachmentId([2; 16]), true)] {
+        world.app.create_upload(&amt.caller(), id, 3).await.unwrap();
+        let (app, caller) = (world.app.clone(), amt.caller());
+        let write = tokio::spawn(async move { app.write_segment(&caller, id, 0, "one".into()).await });
+        // Nothing tells when it waits in `put`; a slow machine finds no upload then, and no segment.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        world.clock.advance(24 * 3600 * 1000);
+        assert_eq!(world.app.clean().await.unwrap(), 1);
+        let hold = if beside_backup { inner.hold().await.unwrap() } else { None };
+        slow.may_put.add_permits(1);
+        assert!(matches!(write.await.unwrap(), Err(AppError::NotFound)));
+        assert_eq!(stored(&*inner).await, usize::from(beside_backup));
+        if let Some(hold) = hold {
+            let options = Options { blobs: Some(inner.clone()), ..Options::default() };
+            verify(&Folder::at(world.folder.path()), &options).await.unwrap();
+            hold.release().await;
+        }
+        assert_eq!(world.app.clean().await.unwrap(), 1);
+        assert_eq!(stored(&*inner).await, 0);
+        slow.may_put.forget_permits(1);
+    }
 }
 
 #[tokio::test]

@@ -124,14 +124,21 @@ pub async fn delete_uses(tx: &mut dyn Tx, message_no: u64) -> Result<u64, StoreE
 pub async fn delete(tx: &mut dyn Tx, blobs: &[BlobKey]) -> Result<(), StoreError> {
     static DELETE: ManyRows =
         ManyRows::new("DELETE FROM attachment WHERE blob IN (SELECT column1 FROM {v} AS v)", 1);
-    static GARBAGE: ManyRows =
-        ManyRows::new("INSERT INTO garbage (blob) SELECT column1 FROM {v} AS v WHERE column1 IS NOT NULL", 1);
-    let rows = || blobs.iter().map(|blob| vec![(&blob.0).into()]).collect();
-    DELETE.write(tx, rows()).await?;
+    DELETE.write(tx, blobs.iter().map(|blob| vec![(&blob.0).into()]).collect()).await?;
     for blob in blobs {
         tx.execute("DELETE FROM segment WHERE blob = $1".into(), vec![(&blob.0).into()]).await?;
     }
-    GARBAGE.write(tx, rows()).await
+    insert_garbage(tx, blobs).await
+}
+
+/// Lists blobs that wait for deletion; they may be listed already.
+pub async fn insert_garbage(tx: &mut dyn Tx, blobs: &[BlobKey]) -> Result<(), StoreError> {
+    static INSERT: ManyRows = ManyRows::new(
+        "INSERT INTO garbage (blob) SELECT column1 FROM {v} AS v WHERE column1 IS NOT NULL
+         ON CONFLICT (blob) DO NOTHING",
+        1,
+    );
+    INSERT.write(tx, blobs.iter().map(|blob| vec![(&blob.0).into()]).collect()).await
 }
 
 /// Segments of a blob from an index on: index and leaf, ascending, at most `limit`.
