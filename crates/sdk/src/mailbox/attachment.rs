@@ -256,7 +256,7 @@ impl Download {
         };
         let mut out = BufWriter::with_capacity(256 * 1024, create_private(plain).map_err(local(plain))?);
         let quiet = crate::progress::quiet();
-        let source = self.partial.from_the_start().map_err(|e| self.partial.failed(e))?;
+        let source = self.partial.rewound().map_err(|e| self.partial.failed(e))?;
         let source = Watched { inner: source, cancel, progress: &quiet, done: 0, total: 0 };
         match open_attachment(&self.attachment, Some(&self.hashes), source, &mut out) {
             Ok(()) => {}

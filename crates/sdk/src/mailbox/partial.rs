@@ -60,7 +60,7 @@ impl Partial {
     }
 
     fn read_segments(&self, hashes: &SegmentHashes, ct_len: u64, cancel: &Cancel) -> io::Result<u64> {
-        let mut file = BufReader::with_capacity(256 * 1024, self.from_the_start()?);
+        let mut file = BufReader::with_capacity(256 * 1024, self.rewound()?);
         let mut segment = Vec::new();
         for index in 0..hashes.count() {
             cancel.check()?;
@@ -86,7 +86,7 @@ impl Partial {
     }
 
     /// What it holds, from the beginning.
-    pub(super) fn from_the_start(&self) -> io::Result<&File> {
+    pub(super) fn rewound(&self) -> io::Result<&File> {
         let mut file = &self.file;
         file.seek(SeekFrom::Start(0))?;
         Ok(file)
@@ -185,7 +185,7 @@ mod tests {
         assert_eq!(busy.reason(), Some(BUSY));
         let waiting = {
             let path = path.clone();
-            std::thread::spawn(move || claim(&path, Duration::from_secs(60)).unwrap().write(0, b"second"))
+            std::thread::spawn(move || claim(&path, Duration::from_mins(1)).unwrap().write(0, b"second"))
         };
         std::thread::sleep(4 * PAUSE);
         first.remove();
