@@ -54,6 +54,8 @@ pub async fn run(args: &BackupRestoreArgs, output: Output) -> Outcome<()> {
         "messages": checked.report.counts.messages,
         "standing": restored.standing,
         "compared": restored.compared,
+        "keys_compared": restored.keys_compared,
+        "evidence_compared": restored.evidence_compared,
         "strays": restored.strays,
         "serves": restored.serves(),
         "left_out": manifest.left_out,
@@ -95,6 +97,8 @@ fn restore(args: &BackupRestoreArgs, stop: &Stop) -> Outcome<(Restored, Checked)
         evidence_size: checked.report.evidence_size,
         standing: checked.standing,
         compared: checked.compared,
+        keys_compared: checked.report.keys_compared,
+        evidence_compared: checked.report.evidence_compared,
         strays: checked.strays.clone(),
         accepted: None,
     };

@@ -150,10 +150,13 @@ pub fn check(extracted: Extracted, args: &BackupFileArgs, folder: &Folder, stop:
         Standing::Forked
     } else if !report.strays.is_empty() {
         Standing::Older
-    } else if args.checkpoint.is_empty() {
-        Standing::Undecided
+    } else if (report.keys_compared, report.evidence_compared)
+        == (Some(report.keys_size), Some(report.evidence_size))
+    {
+        Standing::Current
     } else {
-        Standing::Extends
+        // A smaller checkpoint says nothing of what came after the backup, nor one log of the other.
+        Standing::Undecided
     };
     let compared = args.checkpoint.len() as u64;
     Ok(Checked { extracted, report, compared, standing, strays })

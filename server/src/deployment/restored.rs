@@ -27,6 +27,12 @@ pub struct Restored {
     pub standing: Standing,
     /// Checkpoints that it was compared with.
     pub compared: u64,
+    /// Leaves that the newest of them was signed for in the keys log.
+    #[serde(default)]
+    pub keys_compared: Option<u64>,
+    /// In the evidence log.
+    #[serde(default)]
+    pub evidence_compared: Option<u64>,
     /// Those that it does not extend, in words.
     pub strays: Vec<String>,
     /// What the operator decided.
@@ -37,9 +43,10 @@ pub struct Restored {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standing {
-    /// It extends all of them.
-    Extends,
-    /// There were none to compare with.
+    /// For both logs the newest of them was signed for exactly what it has.
+    Current,
+    /// It extends all of them, if there are any; of what was logged later they say nothing.
+    #[serde(alias = "extends")]
     Undecided,
     /// One of them was signed for more leaves.
     Older,
@@ -87,7 +94,7 @@ impl Restored {
 
     /// True where the folder may be served.
     pub fn serves(&self) -> bool {
-        self.standing == Standing::Extends || self.accepted.is_some()
+        self.standing == Standing::Current || self.accepted.is_some()
     }
 
     /// Fails where nobody has decided yet; says what a decision means.
@@ -104,8 +111,8 @@ impl Restored {
             reason,
             self.words(),
             format!(
-                "Restore again with --checkpoint FILE, from a witness, a monitor, or checkpoints/ of the old folder; or \
-                 decide: `postfachd backup accept --data {} --reason TEXT`. It means: what was logged behind these \
+                "Restore again with the newest checkpoint of each log, --checkpoint FILE twice, from a witness, a monitor, \
+                 or checkpoints/ of the old folder; or decide: `postfachd backup accept --data {} --reason TEXT`. It means: what was logged behind these \
                  sizes is lost, and everyone who saw more will refuse this server (exit 8).",
                 folder.path().display()
             ),
@@ -116,8 +123,18 @@ impl Restored {
     pub fn words(&self) -> String {
         let Self { snapshot_at, keys_size, evidence_size, compared, .. } = self;
         let standing = match self.standing {
-            Standing::Extends => format!("It extends all {compared} checkpoints that were kept elsewhere"),
-            Standing::Undecided => "No checkpoint kept elsewhere was compared with it".to_owned(),
+            Standing::Current => {
+                "It is as new as the newest checkpoints of both logs that were kept elsewhere".to_owned()
+            }
+            Standing::Undecided if *compared == 0 => {
+                "No checkpoint kept elsewhere was compared with it".to_owned()
+            }
+            Standing::Undecided => format!(
+                "It extends all {compared} checkpoints that were kept elsewhere ({}; {}), but they do not say whether \
+                 more was logged after the backup",
+                reach("keys", self.keys_compared),
+                reach("evidence", self.evidence_compared)
+            ),
             Standing::Older => {
                 format!("It is older than what was signed since: {}", self.strays.join("; "))
             }
@@ -143,8 +160,15 @@ impl Restored {
             "evidence_size": self.evidence_size,
             "standing": self.standing,
             "compared": self.compared,
+            "keys_compared": self.keys_compared,
+            "evidence_compared": self.evidence_compared,
             "strays": self.strays,
             "accepted": self.accepted,
         })
     }
+}
+
+/// How far the checkpoints of a log reach, in words.
+fn reach(log: &str, size: Option<u64>) -> String {
+    size.map_or_else(|| format!("none of the {log} log"), |size| format!("the {log} log up to {size} leaves"))
 }

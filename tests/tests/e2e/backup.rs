@@ -1,7 +1,7 @@
 //! Backups: made beside a busy server, checked, restored; nothing half, nothing old by accident, nothing left behind.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -155,15 +155,58 @@ fn a_restored_state_that_is_older_than_a_kept_checkpoint_does_not_serve_until_it
     assert_eq!(bert.inbox().len(), 0, "who saw no more goes on");
     drop(server);
 
-    // Where it extends what was kept, nobody has to decide.
+    // Where it is what both logs' newest checkpoints say, nobody has to decide.
     let data = d.root().join("current");
-    let answer = Run::of(vault.restore("old.age", &data).arg("--checkpoint").arg(&known)).ok().json();
-    assert_eq!((&answer["standing"], &answer["serves"]), (&"extends".into(), &true.into()));
+    let keys = known.with_file_name("keys");
+    let mut restore = vault.restore("old.age", &data);
+    let answer = Run::of(restore.arg("--checkpoint").arg(&known).arg("--checkpoint").arg(&keys)).ok().json();
+    assert_eq!((&answer["standing"], &answer["serves"]), (&"current".into(), &true.into()));
     let log = Server::start(&data).ok().unwrap().stop();
-    assert!(log.contains("It extends all 1 checkpoints"), "{log}");
+    assert!(log.contains("as new as the newest checkpoints of both logs"), "{log}");
     Run::of(&mut vault.restore("old.age", &data)).exits(9);
     vault.accept(&data).exits(9);
     vault.accept(&d.data()).exits(9);
+}
+
+#[test]
+fn a_checkpoint_of_before_the_backup_or_of_one_log_alone_decides_nothing() {
+    let mut d = Deployment::serving();
+    let vault = Vault::new(&d);
+    let (mut amt, anna) = (d.authority("stadt"), d.citizen("anna"));
+    amt.send_plain(&anna.address(), "Erste");
+    d.stop();
+    let before = d.copy_data("before").join("checkpoints");
+    d.serve();
+    amt.reconnect(&d);
+    amt.send_plain(&anna.address(), "Zweite");
+    Run::of(&mut vault.create(&d.data(), "b.age")).ok();
+    d.stop();
+    let same = d.copy_data("same").join("checkpoints");
+    d.serve();
+    amt.reconnect(&d);
+    // Acknowledged, and not in the backup.
+    amt.send_plain(&anna.address(), "Dritte");
+    d.stop();
+
+    let cases: [(&str, &[PathBuf]); 4] = [
+        ("both of before the backup", &[before.join("keys"), before.join("evidence")]),
+        ("the keys log alone, which did not grow", &[d.data().join("checkpoints/keys")]),
+        ("the evidence log alone", &[same.join("evidence")]),
+        ("the evidence log of before, the keys log of now", &[same.join("keys"), before.join("evidence")]),
+    ];
+    for (case, kept) in cases {
+        let data = d.root().join(case.replace(' ', "-"));
+        let mut restore = vault.restore("b.age", &data);
+        for file in kept {
+            restore.arg("--checkpoint").arg(file);
+        }
+        let answer = Run::of(&mut restore).ok().json();
+        assert_eq!((&answer["standing"], &answer["serves"]), (&"undecided".into(), &false.into()), "{case}");
+        assert_eq!(answer["compared"], kept.len(), "{case}");
+        let Err((9, log)) = Server::start(&data) else { panic!("{case}: served without a decision") };
+        assert!(log.contains("whether more was logged after the backup"), "{case}: {log}");
+        assert!(log.contains("backup accept"), "{case}: {log}");
+    }
 }
 
 /// As many random places below a length as POSTFACH_ROUNDS says.

@@ -92,5 +92,12 @@ pub async fn verify(folder: &Folder, options: &Options) -> Result<Report, Failur
         counts.blobs = blobs::check_blobs(query, &source, &**store, &blobs).await?;
     }
     let strays = [trees.keys.strays(), trees.evidence.strays()].concat();
-    Ok(Report { keys_size: trees.keys.size(), evidence_size: trees.evidence.size(), counts, strays })
+    Ok(Report {
+        keys_size: trees.keys.size(),
+        evidence_size: trees.evidence.size(),
+        counts,
+        strays,
+        keys_compared: trees.keys.compared(),
+        evidence_compared: trees.evidence.compared(),
+    })
 }

@@ -54,4 +54,10 @@ pub struct Report {
     /// Checkpoints to compare with that the logs do not extend.
     #[serde(skip)]
     pub strays: Vec<Stray>,
+    /// Leaves of the newest checkpoint to compare the keys log with.
+    #[serde(skip)]
+    pub keys_compared: Option<u64>,
+    /// Leaves of the newest checkpoint to compare the evidence log with.
+    #[serde(skip)]
+    pub evidence_compared: Option<u64>,
 }

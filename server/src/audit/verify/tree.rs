@@ -66,6 +66,7 @@ pub struct Tree {
     /// Those not reached yet, by size.
     kept: BTreeMap<u64, Vec<KeptCheckpoint>>,
     strays: Vec<Stray>,
+    compared: Option<u64>,
 }
 
 impl Tree {
@@ -80,6 +81,11 @@ impl Tree {
         for checkpoint in checkpoints {
             kept.entry(checkpoint.checkpoint.size).or_default().push(checkpoint);
         }
+        let compared = kept
+            .iter()
+            .filter(|(_, kept)| kept.iter().any(|kept| kept.tolerated))
+            .map(|(size, _)| *size)
+            .max();
         let (edge, pending) = (TreeEdge::new(), Vec::with_capacity(CHUNK));
         let mut tree = Self {
             name,
@@ -90,6 +96,7 @@ impl Tree {
             tiles: HashMap::new(),
             kept,
             strays: Vec::new(),
+            compared,
         };
         tree.compare()?;
         Ok(tree)
@@ -149,6 +156,11 @@ impl Tree {
             self.strays.push(stray(kept, Astray::Older));
         }
         Ok(())
+    }
+
+    /// Leaves that the newest tolerated checkpoint was signed for, if there is one.
+    pub fn compared(&self) -> Option<u64> {
+        self.compared
     }
 
     /// Tolerated checkpoints that the log does not extend, after [`Self::finish`].
