@@ -141,14 +141,14 @@ impl Judges {
     fn red(&self, mutation: Option<&Mutation>) -> BTreeSet<String> {
         let mut red = BTreeSet::new();
         for ((package, name, tests), binary) in JUDGES.iter().zip(&self.binaries) {
-            let failed = self.run(&self.source.join(package), binary, tests, mutation);
+            let failed = Self::run(&self.source.join(package), binary, tests, mutation);
             red.extend(failed.iter().map(|test| format!("{name}::{test}")));
         }
         red
     }
 
     /// Names of the tests of one binary that fail, or that do not end.
-    fn run(&self, package: &Path, binary: &Path, tests: &[&str], mutation: Option<&Mutation>) -> Vec<String> {
+    fn run(package: &Path, binary: &Path, tests: &[&str], mutation: Option<&Mutation>) -> Vec<String> {
         // A check against endless answers is missed by never coming to an end.
         let mut command = Command::new("timeout");
         command.args(["--signal=KILL", PATIENCE]).arg(binary);

@@ -11,7 +11,6 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use tokio::io::BufReader;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -26,8 +25,6 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Flow control windows: several segments of 4 MiB are on their way at once.
 const STREAM_WINDOW: u32 = 8 * 1024 * 1024;
-/// Bytes that are read from the socket at once; TLS alone would ask for 4 KiB each time.
-const READ_AHEAD: usize = 36 * 1024;
 /// For all streams of a connection.
 const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
 
@@ -110,10 +107,10 @@ async fn connect(
     target: &Target,
     connector: &TlsConnector,
     name: ServerName<'static>,
-) -> std::io::Result<TlsStream<BufReader<TcpStream>>> {
+) -> std::io::Result<TlsStream<TcpStream>> {
     let stream = TcpStream::connect((target.host.as_str(), target.port)).await?;
     stream.set_nodelay(true)?;
-    connector.connect(name, BufReader::with_capacity(READ_AHEAD, stream)).await.map_err(|error| {
+    connector.connect(name, stream).await.map_err(|error| {
         let is_tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some();
         if is_tls { std::io::Error::other(TlsFailure(error.to_string())) } else { error }
     })

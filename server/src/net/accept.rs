@@ -17,10 +17,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::connection::{Connection, ConnectionInfo};
-use super::read_ahead::ReadAhead;
 
 /// A TLS connection from the network.
-pub type TlsConnection = Connection<TlsStream<ReadAhead<TcpStream>>>;
+pub type TlsConnection = Connection<TlsStream<TcpStream>>;
 /// A connection on the operator's socket.
 pub type LocalConnection = Connection<UnixStream>;
 
@@ -127,7 +126,7 @@ impl Handshake {
     async fn run(self, ready: mpsc::Sender<io::Result<TlsConnection>>) {
         // Fails only on a connection that is already gone.
         let _ = self.tcp.set_nodelay(true);
-        match timeout(self.limit, self.acceptor.accept(ReadAhead::new(self.tcp))).await {
+        match timeout(self.limit, self.acceptor.accept(self.tcp)).await {
             Ok(Ok(stream)) => {
                 let group = stream
                     .get_ref()

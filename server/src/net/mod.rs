@@ -3,5 +3,4 @@
 pub mod accept;
 pub mod admin_socket;
 pub mod connection;
-pub mod read_ahead;
 pub mod tls;
