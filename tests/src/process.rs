@@ -107,7 +107,16 @@ pub fn args<const N: usize>(words: [&dyn AsRef<OsStr>; N]) -> Vec<std::ffi::OsSt
 
 /// Largest resident memory of a process so far (VmHWM), in KiB; 0 when it has ended.
 pub fn peak_kib(process: u32) -> u64 {
+    status_kib(process, "VmHWM:")
+}
+
+/// Pages of its program file that a process has in memory (RssFile), in KiB.
+pub fn program_kib(process: u32) -> u64 {
+    status_kib(process, "RssFile:")
+}
+
+fn status_kib(process: u32, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.map_or(0, |line| line.trim().trim_end_matches(" kB").parse().unwrap())
+    let value = status.lines().find_map(|line| line.strip_prefix(name));
+    value.map_or(0, |value| value.trim().trim_end_matches(" kB").parse().unwrap())
 }
