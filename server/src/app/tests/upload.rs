@@ -98,7 +98,7 @@ async fn in_one_batch<A: Send + 'static, B: Send + 'static>(
     (first.await.unwrap(), second.await.unwrap())
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_segment_that_is_written_beside_the_commit_fits_the_root_or_is_refused() {
     let world = World::new().await;
     let amt = world.authority("amt").await;
@@ -237,7 +237,7 @@ impl BlobStore for SlowBlobs {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_segment_on_its_way_while_its_upload_expires_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     late_segment(Arc::new(LocalBlobs::open(folder.path()).unwrap())).await;

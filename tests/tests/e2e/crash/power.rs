@@ -45,7 +45,7 @@ impl Trial {
         F: Future<Output = Result<(), Error>> + Send + 'static,
     {
         let letter = &self.left[0];
-        let sender = self.people.sender(letter.sender, &self.d.url(), Duration::from_millis(500));
+        let sender = self.people.sender(letter.sender, &self.d.url(), Duration::from_secs(30));
         let calling = tokio::spawn(call(sender, letter.entry.clone(), letter.spool.clone()));
         tokio::time::sleep(Duration::from_millis(500)).await;
         assert!(!calling.is_finished(), "it was answered though the flush never ended");

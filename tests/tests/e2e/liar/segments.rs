@@ -97,36 +97,19 @@ fn a_server_that_never_has_enough_of_an_upload_is_not_served_without_end() {
     };
     let words_of = |id: &'static str| [&sending(&address, id)[..], &["--attach", &file]].concat();
     let id: &'static str = message_id(60).leak();
-    // Also when the upload begins, for what went up while it was sealed would be all of it.
-    let state = missing(0, 1);
+    // What goes up while it is sealed asks for nothing; the look afterwards does.
     s.liar.lies::<v1::CreateUploadRequest, Created>(CREATE, move |_, answer| {
-        answer.upload = Some(state.clone());
+        answer.upload = Some(missing(0, 1));
     });
-    let state = missing(0, 1);
     s.liar.lies::<v1::GetUploadRequest, v1::GetUploadResponse>(GET, move |_, answer| {
-        answer.upload = Some(state.clone());
+        answer.upload = Some(missing(0, 1));
     });
     assert!(cause(&caught(s.amt.postfach(&words_of(id)))).contains("segments that it has"));
     s.liar.repents();
     s.amt.postfach(&words_of(id)).ok();
-    // Segments that there are not, from the beginning.
+    // Stored as another one: it is noticed while the rest is sealed, and the upload stays open.
     let id: &'static str = message_id(61).leak();
-    for state in [missing(2, 2), missing(3, 0), missing(2, u64::MAX)] {
-        s.liar.lies::<v1::CreateUploadRequest, Created>(CREATE, move |_, answer| {
-            answer.upload = Some(state.clone());
-        });
-        assert!(cause(&caught(s.amt.postfach(&words_of(id)))).contains("that there are not"));
-        s.liar.repents();
-    }
-    // Said to be there, and not there: the honest server does not take the letter.
     let words = words_of(id);
-    s.liar.lies::<v1::CreateUploadRequest, Created>(CREATE, |_, answer| {
-        answer.upload.as_mut().unwrap().committed = true;
-    });
-    let run = super::hidden(s.amt.postfach(&words).exits(9));
-    assert_eq!(run.json()["error"]["reason"], "ATTACHMENT_NOT_READY");
-    // Stored as another one.
-    s.liar.repents();
     s.liar.lies::<v1::WriteSegmentRequest, v1::WriteSegmentResponse>(
         "AttachmentService/WriteSegment",
         |_, answer| {
@@ -134,6 +117,21 @@ fn a_server_that_never_has_enough_of_an_upload_is_not_served_without_end() {
         },
     );
     assert!(cause(&caught(s.amt.postfach(&words))).contains("another segment than was sent"));
+    s.liar.repents();
+    // Segments that there are not.
+    for state in [missing(2, 2), missing(3, 0), missing(2, u64::MAX)] {
+        s.liar.lies::<v1::CreateUploadRequest, Created>(CREATE, move |_, answer| {
+            answer.upload = Some(state.clone());
+        });
+        assert!(cause(&caught(s.amt.postfach(&words))).contains("that there are not"));
+        s.liar.repents();
+    }
+    // Said to be there, and not there: the honest server does not take the letter.
+    s.liar.lies::<v1::CreateUploadRequest, Created>(CREATE, |_, answer| {
+        answer.upload.as_mut().unwrap().committed = true;
+    });
+    let run = super::hidden(s.amt.postfach(&words).exits(9));
+    assert_eq!(run.json()["error"]["reason"], "ATTACHMENT_NOT_READY");
     s.liar.repents();
     s.amt.postfach(&words).ok();
     assert_eq!(s.stages(id), ["ACCEPTED"]);
