@@ -40,12 +40,15 @@ async fn until(mut holds: impl AsyncFnMut() -> bool) {
 async fn a_watcher_hears_what_another_node_did_and_of_nobody_elses_business() {
     let (world, other) = nodes().await;
     let (amt, anna, bert) = (world.authority("amt").await, world.citizen().await, world.citizen().await);
-    let cursor = other.app.sync(&anna.caller(), "", 0).await.unwrap().next_cursor;
+    let cursor = async || other.app.sync(&anna.caller(), "", 0).await.unwrap().next_cursor;
+    let mut his = other.app.watch(watcher(&world, bert.caller()), &cursor().await).await.unwrap();
+    // Before a node listens to others, and when it begins to, it calls everybody.
+    world.deliver(&amt, &bert).await;
+    while tokio::time::timeout(Duration::from_secs(1), his.next()).await.is_ok() {}
+    let cursor = cursor().await;
     let mut hers = other.app.watch(watcher(&world, anna.caller()), &cursor).await.unwrap();
-    let mut his = other.app.watch(watcher(&world, bert.caller()), &cursor).await.unwrap();
     let mut sent = other.app.watch_delivery_events(watcher(&world, amt.caller()), cursor).await.unwrap();
     assert!(matches!(hers.next().await.unwrap(), MailboxNews::Heartbeat(_)));
-    assert!(matches!(his.next().await.unwrap(), MailboxNews::Heartbeat(_)));
     assert!(matches!(sent.next().await.unwrap(), DeliveryNews::Heartbeat(_)));
 
     let (id, submission) = world.deliver(&amt, &anna).await;
